@@ -1,0 +1,260 @@
+/* The contract between the engine and what computes: tables of functions, one table for each family
+ * of models. fallback/ fills them for the CPU; libblackspot_cuda.so brings them for NVIDIA GPUs.
+ *
+ * A table is whole or absent (NULL), so a backend may know KMeans before it knows trees. Three
+ * ideas keep the contract narrow:
+ *
+ *   - a data handle owns the rows and their per-row state, resident or streamed;
+ *   - every pass yields a mergeable partial of integers: threads, batches, several devices and
+ * other machines all go the same way, begin, partial, merge, finish;
+ *   - run() may stay on the device for many steps and comes back with an event.
+ *
+ * Functions return 0 or a negative spot_status with the reason in *err. Handles are used by one
+ * thread at a time. close functions accept NULL and half-opened handles. */
+#ifndef SPOT_BACKEND_BACKEND_H
+#define SPOT_BACKEND_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "blackspot.h"
+#include "numerics/quantiser.h"
+
+#define SPOT_BACKEND_VERSION 1u
+
+/* ---- What the engine lends a backend ----------------------------------------------------------
+ */
+
+typedef void backend_task(void *arg, int64_t task, int worker);
+
+struct backend_host {
+    int threads;
+    /* Runs tasks 0..tasks-1 on the program's threads and returns when all are done. */
+    void (*parallel)(void *arg, int64_t tasks, backend_task *task, void *task_arg);
+    void *parallel_arg;
+    int (*stopped)(void *arg);                                           /* may be NULL */
+    void (*log)(void *arg, enum spot_log_level level, const char *text); /* may be NULL */
+    void *arg;
+};
+
+/* ---- core: devices and rows -------------------------------------------------------------------
+ */
+
+struct backend;
+struct backend_data;
+
+struct backend_device {
+    char name[96];    /* "avx512", "NVIDIA H100 PCIe" */
+    char id[64];      /* what --device takes: "cpu", "cuda:0" */
+    char detail[160]; /* capability, driver and runtime versions, for people */
+    int64_t memory;   /* bytes in all, 0 when it is the host's */
+    int64_t memory_free;
+    int usable; /* 0: `detail` says why not */
+};
+
+/* The range of a column, from a pass over the data. Merges by minimum and maximum. */
+struct column_range {
+    double minimum, maximum;
+    int32_t lowest_bit; /* exponent of the lowest set bit of any value: every x is a multiple of
+                           2^lowest_bit; INT32_MAX when all are zero */
+};
+
+struct backend_core {
+    uint32_t version; /* SPOT_BACKEND_VERSION; another one is refused aloud */
+    const char *name; /* "cpu", "cuda" */
+
+    /* Fills up to `capacity` devices; *count is how many there are. */
+    int (*devices)(struct backend_device *devices, int32_t capacity, int32_t *count,
+                   struct spot_error *err);
+    /* id as in backend_device, or NULL for the best. host is copied. */
+    int (*open)(const char *id, const struct backend_host *host, struct backend **backend,
+                struct spot_error *err);
+    void (*close)(struct backend *backend);
+    /* One line for results: "cpu (avx512, 2 threads)". Owned by the backend. */
+    const char *(*describe)(const struct backend *backend);
+
+    /* A handle for `rows` rows. offset: (columns) taken off every value, exactly. batch_rows 0: the
+     * backend decides; its results never depend on it. */
+    int (*data_open)(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
+                     int64_t batch_rows, struct backend_data **data, struct spot_error *err);
+    /* Rows [first, first + rows): values (rows, columns) row-major host memory; weights (rows)
+     * integers >= 0 or NULL for 1; counts (rows): how many original rows each one stands for, or
+     * NULL for 1. Every row is put once, in order. The arrays may be reused after the call. */
+    int (*data_put)(struct backend_data *data, int64_t first, int64_t rows, const float *values,
+                    const int64_t *weights, const int32_t *counts, struct spot_error *err);
+    /* When equal rows were merged: group_of_row (rows) maps original rows to rows of the handle,
+     * for draws that walk the original order. Borrowed until data_close. */
+    int (*data_map)(struct backend_data *data, int64_t rows, const int32_t *group_of_row,
+                    struct spot_error *err);
+    void (*data_close)(struct backend_data *data);
+};
+
+/* ---- kmeans -----------------------------------------------------------------------------------
+ */
+
+struct kmeans_run;
+
+/* What one pass over any set of rows adds up. Merge by adding everything. */
+struct kmeans_partial {
+    struct int128 *sums;    /* (k, columns) of weight * quantised value */
+    struct int128 *weights; /* (k) of weight */
+    int64_t *sizes;         /* (k) original rows */
+    int64_t moved;          /* original rows whose label changed in the last pass */
+    int64_t near_ties;      /* rows decided by the float64 definition in the last pass */
+};
+
+enum kmeans_event_kind {
+    KMEANS_STEPS,   /* max_steps done */
+    KMEANS_STABLE,  /* no row moved */
+    KMEANS_SHIFT,   /* the centres' movement is within the tolerance */
+    KMEANS_EMPTY,   /* after a pass a cluster has no weight; its centres are not updated yet */
+    KMEANS_STOPPED, /* the host asked to stop */
+};
+
+struct kmeans_event {
+    enum kmeans_event_kind kind;
+    int32_t steps;     /* passes made */
+    int64_t moved;     /* of the last pass */
+    int64_t near_ties; /* of all passes of this call */
+    double shift;      /* of the last update */
+};
+
+/* A row far from its centre, for the relocation of empty clusters. */
+struct kmeans_far {
+    double distance; /* squared, by the definition */
+    int64_t row;     /* of the handle */
+};
+
+struct backend_kmeans {
+    /* Per-row state for k clusters beside the data; the quantiser is borrowed until close. */
+    int (*open)(struct backend_data *data, int32_t k, const struct quantiser *quantiser,
+                struct kmeans_run **run, struct spot_error *err);
+    void (*close)(struct kmeans_run *run);
+
+    /* Centres (k, columns). start also forgets labels and sums; move keeps them. */
+    int (*start)(struct kmeans_run *run, const double *centres, struct spot_error *err);
+    int (*move)(struct kmeans_run *run, const double *centres, struct spot_error *err);
+    int (*centres)(struct kmeans_run *run, double *centres, struct spot_error *err);
+
+    /* One pass: every row to its nearest centre, sums brought up to date. */
+    int (*pass)(struct kmeans_run *run, struct spot_error *err);
+    /* Copies what has been added up since start; caller's arrays of the shapes above. */
+    int (*partial)(struct kmeans_run *run, struct kmeans_partial *partial, struct spot_error *err);
+    /* Passes and updates (numerics/update.h) until an event. tolerance: on the squared shift. */
+    int (*run)(struct kmeans_run *run, int32_t max_steps, double tolerance,
+               struct kmeans_event *event, struct spot_error *err);
+
+    /* sum of weight * rint(distance_scale * d2) under the current labels and centres. */
+    int (*inertia)(struct kmeans_run *run, struct int128 *inertia, struct spot_error *err);
+    /* The `count` rows farthest from the centres (k, columns) of their labels, weight > 0 only:
+     * larger distance first, then the lexicographically smaller row, the smaller weight, the
+     * smaller number. *found may be fewer. */
+    int (*farthest)(struct kmeans_run *run, const double *centres, int32_t count,
+                    struct kmeans_far *far, int32_t *found, struct spot_error *err);
+    /* Labels of rows [first, first + rows) of the handle. */
+    int (*labels)(struct kmeans_run *run, int64_t first, int64_t rows, int32_t *labels,
+                  struct spot_error *err);
+    /* Row values without offset, weight and label of one row of the handle. */
+    int (*row)(struct kmeans_run *run, int64_t row, float *values, int64_t *weight, int32_t *label,
+               struct spot_error *err);
+
+    /* Seeding. The potential of a row is weight * rint(distance_scale * d2), d2 the float32 squared
+     * distance to the nearest centre taken so far. seed_begin: no centre taken, d2 = +infinity, and
+     * a row's potential is its weight. */
+    int (*seed_begin)(struct kmeans_run *run, struct spot_error *err);
+    /* Potentials the data would have if candidate row c were taken: totals (count). */
+    int (*seed_try)(struct kmeans_run *run, int32_t count, const int64_t *rows,
+                    struct int128 *totals, struct spot_error *err);
+    /* Takes a row as centre. */
+    int (*seed_take)(struct kmeans_run *run, int64_t row, struct spot_error *err);
+    /* For each target in [0, total potential): the first original row, in original order, whose
+     * inclusive prefix sum of potentials is above it; rows: of the handle. targets ascending. */
+    int (*seed_pick)(struct kmeans_run *run, int32_t count, const struct int128 *targets,
+                     int64_t *rows, struct spot_error *err);
+
+    /* Scoring, without a handle: labels and squared distances (either may be NULL) of rows in host
+     * memory. offset as in data_open. */
+    int (*assign)(struct backend *backend, int32_t k, int32_t columns, const double *centres,
+                  int64_t rows, const float *values, int32_t *labels, double *distances,
+                  struct spot_error *err);
+};
+
+/* ---- mixture (filled by the mixture issue; the shapes are settled here) -----------------------
+ */
+
+enum mixture_covariance { MIXTURE_FULL, MIXTURE_TIED, MIXTURE_DIAG, MIXTURE_SPHERICAL };
+
+struct mixture_run;
+
+/* Sums of one EM pass over a fixed block of global row numbers; blocks merge in a fixed tree. */
+struct mixture_partial {
+    double log_likelihood; /* sum of weight * logsumexp */
+    double weight;         /* sum of weight */
+    double *components;    /* (k) sums of responsibilities */
+    double *means;         /* (k, columns) */
+    double *squares;       /* full (k, d(d+1)/2), tied (d(d+1)/2), diag (k, d), spherical (k) */
+};
+
+struct backend_mixture {
+    int (*open)(struct backend_data *data, int32_t k, enum mixture_covariance covariance,
+                struct mixture_run **run, struct spot_error *err);
+    void (*close)(struct mixture_run *run);
+    /* log_weights (k), means (k, d), precision factors as in scikit-learn's precisions_cholesky. */
+    int (*start)(struct mixture_run *run, const double *log_weights, const double *means,
+                 const double *factors, struct spot_error *err);
+    int (*pass)(struct mixture_run *run, struct mixture_partial *partial, struct spot_error *err);
+    int (*run)(struct mixture_run *run, int32_t max_steps, double tolerance, double reg_covar,
+               struct kmeans_event *event, struct spot_error *err);
+    /* Any output may be NULL: labels (rows), responsibilities (rows, k), log_likelihood (rows). */
+    int (*score)(struct mixture_run *run, int64_t first, int64_t rows, int32_t *labels,
+                 double *responsibilities, double *log_likelihood, struct spot_error *err);
+};
+
+/* ---- trees (filled by the trees issues) -------------------------------------------------------
+ */
+
+struct forest; /* an imported or trained ensemble, lowered to ranks; host/models owns its definition
+                */
+struct forest_plan;
+struct trees_run;
+
+struct backend_trees {
+    int (*plan)(struct backend *backend, const struct forest *forest, struct forest_plan **plan,
+                struct spot_error *err);
+    void (*plan_close)(struct forest_plan *plan);
+    /* margins (rows, outputs) or leaves (rows, trees), either may be NULL. Reentrant. */
+    int (*score)(const struct forest_plan *plan, int64_t rows, const float *values,
+                 int32_t first_tree, int32_t trees, float *margins, int32_t *leaves,
+                 struct spot_error *err);
+    /* Training: binned columns beside the data, node numbers and margins per row. */
+    int (*open)(struct backend_data *data, const uint16_t *bins_per_column, struct trees_run **run,
+                struct spot_error *err);
+    void (*close)(struct trees_run *run);
+    int (*gradients)(struct trees_run *run, const int64_t *gradients, const int64_t *hessians,
+                     struct spot_error *err);
+    /* Integer histograms (nodes, bins, 2) of the nodes named; adds by integers. */
+    int (*histograms)(struct trees_run *run, const int32_t *nodes, int32_t count,
+                      struct int128 *histograms, struct spot_error *err);
+    int (*split)(struct trees_run *run, const int32_t *nodes, const int32_t *columns,
+                 const uint16_t *bins, int32_t count, struct spot_error *err);
+};
+
+/* ---- The plugin -------------------------------------------------------------------------------
+ */
+
+struct backend_tables {
+    uint32_t version; /* first, so that a mismatch can always be read */
+    const struct backend_core *core;
+    const struct backend_kmeans *kmeans;   /* or NULL */
+    const struct backend_mixture *mixture; /* or NULL */
+    const struct backend_trees *trees;     /* or NULL */
+};
+
+/* The CPU's tables, linked in. */
+const struct backend_tables *cpu_backend(void);
+
+/* The one symbol a plugin exports. */
+#define SPOT_BACKEND_ENTRY "spot_backend_entry"
+typedef const struct backend_tables *backend_entry(uint32_t engine_version);
+
+#endif

@@ -1,0 +1,23 @@
+/* Errors are returned, not thrown and not printed: a negative enum spot_status and a message in the
+ * caller's struct spot_error. Only main() decides what a person gets to see. */
+#ifndef SPOT_BASE_ERROR_H
+#define SPOT_BASE_ERROR_H
+
+#include "blackspot.h"
+
+/* Fills *err (which may be NULL) and returns code, so that `return spot_fail(...)` reads well. */
+int spot_fail(struct spot_error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* spot_fail for a failed allocation of `what`. */
+int spot_fail_memory(struct spot_error *err, const char *what);
+
+/* Runs a call that returns a status; on failure leaves through the function's one clean-up label.
+ * The function has `int status` and a label `out`. */
+#define SPOT_TRY(call)            \
+    do {                          \
+        status = (call);          \
+        if (status < 0) goto out; \
+    } while (0)
+
+#endif

@@ -1,0 +1,56 @@
+/* Raw files to matrix: reads, validates, fits the encoder, encodes. One pass over the text when the
+ * typed columns fit beside the matrix, else two. */
+#ifndef SPOT_DATA_PREPARE_H
+#define SPOT_DATA_PREPARE_H
+
+#include "data/encoder.h"
+
+struct prepare_options {
+    const char *const *inputs; /* .csv (.gz, .zst, "-") all of one shape, or exactly one .npy */
+    int inputs_count;          /* 0: the configuration's input.files, relative to the config file */
+    const struct config *config;   /* NULL: every column is a number and a feature */
+    const struct encoder *encoder; /* scoring: the model's fitted encoder; NULL: fit one */
+    const struct schema *schema;   /* scoring: the model's schema */
+    const char *weight_column;     /* sample weights, not a feature; NULL: none */
+    const char *id_column;         /* kept as text beside the rows; NULL: none */
+    const char *spool_dir;         /* where standard input is kept if it must be read twice */
+    /* rows so far, bytes so far, bytes in all (0: unknown), seconds; not 0: stop. May be NULL */
+    int (*progress)(void *arg, int64_t rows, int64_t bytes, int64_t total);
+    void (*warn)(void *arg, const char *text); /* may be NULL */
+    void *arg;
+};
+
+struct prepared {
+    float *values;   /* (rows, columns) row-major */
+    double *weights; /* (rows) or NULL */
+    int64_t rows;
+    int32_t columns;
+    char **names;        /* (columns) */
+    int64_t *id_offsets; /* (rows + 1) into id_bytes, or NULL */
+    char *id_bytes;
+    struct schema *schema;   /* NULL for .npy */
+    struct encoder *encoder; /* fitted; NULL for .npy */
+    cJSON *report;           /* every check with counts and first offending rows; NULL for .npy */
+    int64_t bytes_read;      /* of the files' text */
+    double read_seconds, encode_seconds;
+};
+
+/* On SPOT_EDATA from a check, out->report is filled (everything else is empty), so that the caller
+ * can write it. Everything in *out belongs to the caller: prepared_free. */
+int prepare_table(const struct prepare_options *options, struct spot_pool *pool,
+                  struct prepared *out, struct spot_error *err);
+void prepared_free(struct prepared *prepared);
+
+/* For scoring tables larger than memory: reads and encodes batch by batch with the model's encoder
+ * and calls visit() in row order with float32 rows and their ids (NULL unless id_column). */
+struct scored_rows {
+    const float *values; /* (rows, columns) row-major */
+    int64_t rows, first_row;
+    const int64_t *id_offsets; /* (rows + 1) or NULL */
+    const char *id_bytes;
+};
+int prepare_each(const struct prepare_options *options, struct spot_pool *pool,
+                 int (*visit)(void *arg, const struct scored_rows *rows, struct spot_error *err),
+                 void *arg, struct spot_error *err);
+
+#endif

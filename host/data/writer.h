@@ -1,0 +1,55 @@
+/* Files that appear whole or not at all: written beside the target under a temporary name, flushed
+ * to the disk, renamed. A path of "-" is standard output. Names ending in .gz or .zst are
+ * compressed. */
+#ifndef SPOT_DATA_WRITER_H
+#define SPOT_DATA_WRITER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "blackspot.h"
+
+struct writer;
+
+int writer_open(const char *path, struct writer **writer, struct spot_error *err);
+int writer_put(struct writer *writer, const void *bytes, size_t count, struct spot_error *err);
+int writer_printf(struct writer *writer, struct spot_error *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Finishes, renames and closes: after SPOT_OK the file is there and complete. After a failure
+ * nothing is there and the writer is closed too. */
+int writer_commit(struct writer *writer, struct spot_error *err);
+
+/* Closes without a result and removes the temporary file; NULL is allowed. Also called for every
+ * open writer by writers_abandon(), which is safe at any time outside a writer's own calls. */
+void writer_abandon(struct writer *writer);
+
+/* The shortest decimal text that reads back to the same bits ("0.1", "1e-05", "3.0" as "3"). buffer
+ * has at least 32 bytes; returns the length. Infinity and NaN are "inf" and "nan". */
+int format_double(double value, char *buffer);
+
+/* A .npy file of `columns` > 0 columns, or one-dimensional when columns is 0. type: "<f4" "<f8"
+ * "<i4". The rows are then put with writer_put as they are; rows must be known beforehand. */
+int npy_write_header(struct writer *writer, const char *type, int64_t rows, int32_t columns,
+                     struct spot_error *err);
+
+/* One row per scored record, in the format its name asks for: .csv (also .gz, .zst), .npy (labels
+ * int32, anything else float64; a single column, without ids) or .jsonl. */
+struct score_column {
+    const char *name;      /* "cluster", "distance" */
+    const int32_t *labels; /* one of the two */
+    const double *values;
+};
+struct score_writer;
+/* rows: known in advance, or -1 (then .npy is finished when the count is known).
+ * names: of the columns that every put will bring; id_name NULL without ids. */
+int score_writer_open(const char *path, const char *id_name, const char *const *names,
+                      const int *is_label, int32_t columns, int64_t rows,
+                      struct score_writer **writer, struct spot_error *err);
+int score_writer_put(struct score_writer *writer, int64_t rows, const int64_t *id_offsets,
+                     const char *id_bytes, const struct score_column *columns,
+                     struct spot_error *err);
+int score_writer_commit(struct score_writer *writer, struct spot_error *err);
+void score_writer_abandon(struct score_writer *writer);
+
+#endif

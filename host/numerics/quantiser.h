@@ -1,0 +1,27 @@
+/* Fixed-point images of the data, so that sums are integers (docs/exactness.md).
+ *
+ * A column's value x becomes q = rint((x - offset) * scale), |q| <= 2^40; a weight w becomes an
+ * integer of at most 62 bits; a squared distance becomes rint(d2 * distance_scale). All scales are
+ * powers of two, fixed once from the whole data: the same for every device, batch and thread. */
+#ifndef SPOT_NUMERICS_QUANTISER_H
+#define SPOT_NUMERICS_QUANTISER_H
+
+#include "numerics/int128.h"
+
+enum { QUANTISER_COLUMN_BITS = 40, QUANTISER_DISTANCE_BITS = 50, QUANTISER_WEIGHT_BITS = 62 };
+
+struct quantiser {
+    int32_t columns;
+    const double *offset;  /* (columns) a value that can be subtracted exactly in float32, or 0 */
+    const double *scale;   /* (columns) a power of two */
+    double weight_scale;   /* a power of two */
+    double distance_scale; /* for float64 squared distances and float32 seeding distances */
+    int64_t largest_q;     /* no |q| is above it */
+};
+
+SPOT_INLINE int64_t quantise(double shifted, double scale)
+{
+    return (int64_t)rint(shifted * scale);
+}
+
+#endif

@@ -1,0 +1,186 @@
+/* blackspot: train and score accident-risk models on a CPU or a GPU.
+ *
+ * This header is the whole public interface of libblackspot.
+ *
+ * Errors. Every function that can fail returns 0 or a negative enum spot_status and fills the
+ * caller's `struct spot_error` (which may be NULL). After a failure every out-parameter is NULL and
+ * nothing has to be released. No function keeps a pointer to memory of the caller's after it
+ * returned, unless its comment says so.
+ *
+ * Threads. An engine serves one call at a time; several engines may live in one process. Models are
+ * immutable once trained or opened and may be read from any number of threads.
+ *
+ * Exactness. A model does not depend on device, instruction set, number of threads, batch size or
+ * on whether equal rows were merged: same data and options, same bits (docs/exactness.md). */
+#ifndef BLACKSPOT_H
+#define BLACKSPOT_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#error "blackspot runs on Linux"
+#endif
+
+#ifndef SPOT_API
+#define SPOT_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SPOT_VERSION_MAJOR 0
+#define SPOT_VERSION_MINOR 1
+#define SPOT_VERSION_PATCH 0
+
+enum spot_status {
+    SPOT_OK = 0,
+    SPOT_EFAILED = -1,  /* anything that has no code of its own */
+    SPOT_EUSAGE = -2,   /* an option, a flag or a configuration that makes no sense */
+    SPOT_EDATA = -3,    /* data refused: a type, a range, NaN, too few rows */
+    SPOT_ENOMEM = -4,   /* out of memory, on the host or on the device */
+    SPOT_EIO = -5,      /* a file could not be opened, read or written */
+    SPOT_EFORMAT = -6,  /* a file that is not what it should be */
+    SPOT_EDEVICE = -7,  /* a device that is not there, not usable or has failed */
+    SPOT_ESTOPPED = -8, /* the caller asked to stop */
+};
+
+/* What went wrong, in words for the person who can mend it: where, what, and what to do. */
+struct spot_error {
+    int code; /* enum spot_status */
+    char message[600];
+};
+
+/* The version of the library as text, "0.1.0". Static storage. */
+SPOT_API const char *spot_version(void);
+
+/* ---- Engine: a device, its threads, and how it talks ------------------------------------------
+ */
+
+typedef struct spot_engine spot_engine;
+
+enum spot_log_level { SPOT_LOG_ERROR, SPOT_LOG_WARNING, SPOT_LOG_INFO, SPOT_LOG_DEBUG };
+
+struct spot_engine_options {
+    const char *device; /* "auto" (also NULL), "cpu", "cuda", "cuda:N", "cuda:UUID" */
+    int32_t threads;    /* CPU threads; 0: as many as the process may use */
+
+    /* Called with a line of text, without a line feed, from the thread that called the library.
+     * NULL: silence. */
+    void (*log)(void *arg, enum spot_log_level level, const char *text);
+
+    /* Asked between steps, from the calling thread; a value other than 0 ends the call with
+     * SPOT_ESTOPPED. NULL: never. */
+    int (*stopped)(void *arg);
+
+    void *arg; /* handed to both */
+};
+
+/* Opens a device. `options` may be NULL (the defaults). The caller closes *engine.
+ * Errors: SPOT_EUSAGE (a name that is no device), SPOT_EDEVICE (an explicit device that cannot be
+ * had), SPOT_ENOMEM. */
+SPOT_API int spot_engine_open(const struct spot_engine_options *options, spot_engine **engine,
+                              struct spot_error *err);
+
+/* Closes an engine; NULL is allowed. */
+SPOT_API void spot_engine_close(spot_engine *engine);
+
+/* The device in words, for logs and results: "cpu (avx512, 2 threads)". Owned by the engine. */
+SPOT_API const char *spot_engine_device(const spot_engine *engine);
+
+/* ---- Data -------------------------------------------------------------------------------------
+ */
+
+/* A table of numbers, borrowed from the caller for the duration of a call. */
+struct spot_matrix {
+    const float *values;   /* (rows, columns) row-major, finite */
+    const double *weights; /* (rows) >= 0 and finite, or NULL: every row counts once */
+    int64_t rows;
+    int32_t columns;
+};
+
+/* ---- KMeans -----------------------------------------------------------------------------------
+ */
+
+enum spot_kmeans_init {
+    SPOT_INIT_KMEANSPP, /* greedy k-means++ (Arthur and Vassilvitskii 2007), 2 + ln k candidates */
+    SPOT_INIT_RANDOM,   /* k different rows, drawn by weight */
+    SPOT_INIT_CENTRES,  /* the centres given */
+};
+
+/* Where a fit is; handed to the progress callback after each iteration. */
+struct spot_kmeans_progress {
+    int32_t run, runs; /* initialisation, from 0, and how many there are */
+    int32_t iteration; /* from 1 */
+    int32_t max_iter;  /* */
+    int64_t moved;     /* rows that changed cluster in this iteration */
+    double shift;      /* squared Frobenius norm of the centres' movement */
+};
+
+struct spot_kmeans_options {
+    int32_t k; /* clusters, 1 <= k <= rows; the only value without a default */
+    enum spot_kmeans_init init;
+    const double *centres; /* (k, columns) row-major for SPOT_INIT_CENTRES, else NULL */
+    int32_t n_init;     /* runs, the best is kept; 0: 1 for k-means++ and centres, 10 for random */
+    int32_t max_iter;   /* iterations of one run, >= 1; default 300 */
+    double tol;         /* stop when the shift is <= tol * mean variance; >= 0, default 1e-4 */
+    uint64_t seed;      /* key of the random numbers; default 0 */
+    int32_t compact;    /* merge equal rows: 1 yes, 0 no, -1 (default) when it pays; same bits */
+    int64_t batch_rows; /* rows handed to the device at a time; 0: all that fit; same bits */
+    void (*progress)(void *arg, const struct spot_kmeans_progress *progress); /* or NULL */
+    void *progress_arg;
+};
+
+/* The defaults, scikit-learn's, with k = 0 to be filled in. */
+SPOT_API struct spot_kmeans_options spot_kmeans_defaults(void);
+
+typedef struct spot_kmeans spot_kmeans;
+
+/* What a fit found. Pointers are owned by the model. */
+struct spot_kmeans_result {
+    int32_t k, columns;
+    const double *centres; /* (k, columns) row-major */
+    const int64_t *sizes;  /* (k) rows in each cluster, weights not counted */
+    double inertia;        /* sum of weight * squared distance to the row's centre */
+    int32_t iterations;    /* of the run that was kept, the confirming pass included */
+    int32_t converged;     /* 1: no row moved or the shift is within tol; 0: max_iter reached */
+    int32_t best_run;      /* which initialisation was kept, from 0 */
+    double near_ties;      /* share of row assignments that float32 could not decide */
+};
+
+/* Lloyd's algorithm (Lloyd 1982) with scikit-learn's definitions of tol, inertia and empty
+ * clusters. The caller frees *model with spot_kmeans_free. Errors: SPOT_EUSAGE (an option out of
+ * its range), SPOT_EDATA (NaN or Inf with row and column, k > rows, negative weights, a column
+ * flattened by an extreme value), SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */
+SPOT_API int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
+                             const struct spot_kmeans_options *options, spot_kmeans **model,
+                             struct spot_error *err);
+
+/* The nearest centre of each row: the lowest index among the smallest
+ * sum_j (x_j - c_j)^2 in float64, j ascending.
+ * labels:    (rows) written, or NULL
+ * distances: (rows) Euclidean distance to that centre written, or NULL
+ * Errors: SPOT_EDATA (another number of columns, NaN or Inf), SPOT_ENOMEM, SPOT_EDEVICE. */
+SPOT_API int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
+                                const struct spot_matrix *data, int32_t *labels, double *distances,
+                                struct spot_error *err);
+
+/* Never fails; the result lives as long as the model. */
+SPOT_API const struct spot_kmeans_result *spot_kmeans_result(const spot_kmeans *model);
+
+/* Frees a model; NULL is allowed. */
+SPOT_API void spot_kmeans_free(spot_kmeans *model);
+
+/* Writes a model as a JSON document (docs/formats.md), through a temporary file that replaces PATH
+ * only when it is complete. Errors: SPOT_EIO, SPOT_ENOMEM. */
+SPOT_API int spot_kmeans_save(const spot_kmeans *model, const char *path, struct spot_error *err);
+
+/* Opens a model file of kind "kmeans"; the caller frees *model.
+ * Errors: SPOT_EIO, SPOT_EFORMAT (with the place in the document), SPOT_ENOMEM. */
+SPOT_API int spot_kmeans_load(const char *path, spot_kmeans **model, struct spot_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
