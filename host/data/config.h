@@ -48,6 +48,9 @@ int config_bool(const struct config *node, const char *key, bool *value, struct 
 int config_choice(const struct config *node, const char *key, const char *const *words,
                   int32_t *value, struct spot_error *err);
 
+/* Whether a node (a list's item, say) is a plain finite number. */
+bool config_is_number(const struct config *node, double *value);
+
 /* Refuses keys of a map that are not among `keys` (NULL-terminated) and suggests the nearest. */
 int config_known(const struct config *node, const char *const *keys, struct spot_error *err);
 
