@@ -1,0 +1,229 @@
+/* KMeans on one block of rows with AVX2 and FMA: as kmeans_avx512.c, with 8 rows to a vector and
+ * 16 registers. Up to 8 columns the rows stay in registers; beyond, a tile of 6 centres by 16 rows
+ * of scores does. */
+#include "fallback/kmeans_kernels.h"
+
+#include <float.h>
+#include <immintrin.h>
+#include <math.h>
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+enum { LANES = 8, TILE = 6, TILE_VECTORS = 2 };
+
+/* The ranking so far of 8 rows. */
+struct ranking {
+    __m256 best, second, label; /* label: the bits of an int32_t */
+};
+
+ALWAYS_INLINE struct ranking empty_ranking(void)
+{
+    const __m256 infinity = _mm256_set1_ps(INFINITY);
+    return (struct ranking){infinity, infinity, _mm256_setzero_ps()};
+}
+
+/* Centres come in ascending order, so a strict < keeps the lowest index among equals. */
+ALWAYS_INLINE void rank(struct ranking *ranking, __m256 score, __m256i centre)
+{
+    __m256 closer = _mm256_cmp_ps(score, ranking->best, _CMP_LT_OQ);
+    __m256 worse = _mm256_max_ps(score, ranking->best);
+    ranking->second = _mm256_min_ps(worse, ranking->second);
+    ranking->best = _mm256_min_ps(score, ranking->best);
+    ranking->label = _mm256_blendv_ps(ranking->label, _mm256_castsi256_ps(centre), closer);
+}
+
+/* Stores the labels of 8 rows; returns the bits of those too close to call, NaN among them. */
+ALWAYS_INLINE uint64_t decide(const struct ranking *ranking, float margin, int32_t *labels)
+{
+    __m256 gap = _mm256_sub_ps(ranking->second, ranking->best);
+    __m256 close = _mm256_cmp_ps(gap, _mm256_set1_ps(margin), _CMP_NGT_UQ);
+    _mm256_storeu_si256((__m256i *)labels, _mm256_castps_si256(ranking->label));
+    return (uint64_t)_mm256_movemask_ps(close);
+}
+
+/* columns and vectors are literals: x lives in columns * vectors registers. */
+ALWAYS_INLINE uint64_t filter_strip(const struct kmeans_filter *filter, const float *x,
+                                    int32_t *labels, int32_t columns, int vectors)
+{
+    __m256 row[2][8];
+    struct ranking rankings[2];
+    for (int v = 0; v < vectors; v++) {
+        rankings[v] = empty_ranking();
+        for (int32_t j = 0; j < columns; j++)
+            row[v][j] = _mm256_load_ps(x + j * BLOCK_ROWS + v * LANES);
+    }
+    for (int32_t first = 0; first < filter->k; first += TILE) {
+        const float *centre = filter->centres + (int64_t)first * columns;
+        const float *half = filter->halves + first;
+        const int32_t width = filter->k - first < TILE ? filter->k - first : TILE;
+        for (int32_t c = 0; c < width; c++) {
+            __m256 score[2];
+            for (int v = 0; v < vectors; v++)
+                score[v] = _mm256_set1_ps(half[c]);
+            for (int32_t j = 0; j < columns; j++)
+                for (int v = 0; v < vectors; v++)
+                    score[v] =
+                        _mm256_fnmadd_ps(row[v][j], _mm256_set1_ps(centre[j * TILE + c]), score[v]);
+            for (int v = 0; v < vectors; v++)
+                rank(&rankings[v], score[v], _mm256_set1_epi32(first + c));
+        }
+    }
+    uint64_t ties = 0;
+    for (int v = 0; v < vectors; v++)
+        ties |= decide(&rankings[v], filter->margin, labels + v * LANES) << (v * LANES);
+    return ties;
+}
+
+ALWAYS_INLINE uint64_t filter_narrow(const struct kmeans_filter *filter, const float *x,
+                                     int32_t *labels, int32_t columns, int vectors)
+{
+    uint64_t ties = 0;
+    for (int i = 0; i < BLOCK_ROWS; i += vectors * LANES)
+        ties |= filter_strip(filter, x + i, labels + i, columns, vectors) << i;
+    return ties;
+}
+
+/* width (a literal) centres from `first` on, against 16 rows. */
+ALWAYS_INLINE void filter_tile(const struct kmeans_filter *filter, const float *x, int32_t first,
+                               int width, struct ranking *rankings)
+{
+    __m256 score[TILE][TILE_VECTORS];
+    for (int c = 0; c < width; c++)
+        for (int v = 0; v < TILE_VECTORS; v++)
+            score[c][v] = _mm256_set1_ps(filter->halves[first + c]);
+
+    const float *centre = filter->centres + (int64_t)first * filter->columns;
+    for (int32_t j = 0; j < filter->columns; j++, centre += TILE, x += BLOCK_ROWS) {
+        __m256 row[TILE_VECTORS];
+        for (int v = 0; v < TILE_VECTORS; v++)
+            row[v] = _mm256_load_ps(x + v * LANES);
+        for (int c = 0; c < width; c++) {
+            __m256 coordinate = _mm256_set1_ps(centre[c]);
+            for (int v = 0; v < TILE_VECTORS; v++)
+                score[c][v] = _mm256_fnmadd_ps(row[v], coordinate, score[c][v]);
+        }
+    }
+    for (int c = 0; c < width; c++)
+        for (int v = 0; v < TILE_VECTORS; v++)
+            rank(&rankings[v], score[c][v], _mm256_set1_epi32(first + c));
+}
+
+static uint64_t filter_wide(const struct kmeans_filter *filter, const float *x, int32_t *labels)
+{
+    uint64_t ties = 0;
+    for (int row = 0; row < BLOCK_ROWS; row += TILE_VECTORS * LANES) {
+        struct ranking rankings[TILE_VECTORS];
+        for (int v = 0; v < TILE_VECTORS; v++)
+            rankings[v] = empty_ranking();
+        for (int32_t first = 0; first < filter->k; first += TILE) {
+            const int32_t left = filter->k - first;
+            if (left > 4) {
+                filter_tile(filter, x + row, first, TILE, rankings);
+            } else if (left > 2) {
+                filter_tile(filter, x + row, first, 4, rankings);
+            } else {
+                filter_tile(filter, x + row, first, 2, rankings);
+            }
+        }
+        for (int v = 0; v < TILE_VECTORS; v++) {
+            const int at = row + v * LANES;
+            ties |= decide(&rankings[v], filter->margin, labels + at) << at;
+        }
+    }
+    return ties;
+}
+
+static uint64_t filter_avx2(const struct kmeans_filter *filter, const float *x, int32_t *labels)
+{
+    switch (filter->columns) {
+    case 1:
+        return filter_narrow(filter, x, labels, 1, 2);
+    case 2:
+        return filter_narrow(filter, x, labels, 2, 2);
+    case 3:
+        return filter_narrow(filter, x, labels, 3, 2);
+    case 4:
+        return filter_narrow(filter, x, labels, 4, 2);
+    case 5:
+        return filter_narrow(filter, x, labels, 5, 1);
+    case 6:
+        return filter_narrow(filter, x, labels, 6, 1);
+    case 7:
+        return filter_narrow(filter, x, labels, 7, 1);
+    case 8:
+        return filter_narrow(filter, x, labels, 8, 1);
+    default:
+        return filter_wide(filter, x, labels);
+    }
+}
+
+/* Multiply and add stay apart: the seeding distance is the reference's, bit for bit. */
+ALWAYS_INLINE __m256 squared_distances_float32(const float *x, int32_t columns, const float *point)
+{
+    __m256 sum = _mm256_setzero_ps();
+    for (int32_t j = 0; j < columns; j++) {
+        __m256 row = _mm256_load_ps(x + (int64_t)j * BLOCK_ROWS);
+        __m256 difference = _mm256_sub_ps(row, _mm256_set1_ps(point[j]));
+        sum = _mm256_add_ps(sum, _mm256_mul_ps(difference, difference));
+    }
+    return sum;
+}
+
+/* rint() to integers: below 2^51, adding 1.5 * 2^52 leaves the rounded value in the low bits. */
+ALWAYS_INLINE __m256i quantise4(__m128 value, double scale)
+{
+    const __m256d shift = _mm256_set1_pd(6755399441055744.0);
+    __m256d scaled = _mm256_mul_pd(_mm256_cvtps_pd(value), _mm256_set1_pd(scale));
+    return _mm256_sub_epi64(_mm256_castpd_si256(_mm256_add_pd(scaled, shift)),
+                            _mm256_castpd_si256(shift));
+}
+
+static int64_t potential_avx2(const float *x, int32_t columns, int32_t rows, const float *point,
+                              double scale, const float *nearest, float *nearest_out)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i sum = _mm256_setzero_si256();
+    for (int i = 0; i < BLOCK_ROWS; i += LANES) {
+        __m256 d2 = squared_distances_float32(x + i, columns, point);
+        d2 = _mm256_min_ps(d2, _mm256_loadu_ps(nearest + i));
+        _mm256_storeu_ps(nearest_out + i, d2);
+        __m256i counted = _mm256_cmpgt_epi32(_mm256_set1_epi32(rows - i), lane);
+        d2 = _mm256_and_ps(d2, _mm256_castsi256_ps(counted));
+        sum = _mm256_add_epi64(sum, quantise4(_mm256_castps256_ps128(d2), scale));
+        sum = _mm256_add_epi64(sum, quantise4(_mm256_extractf128_ps(d2, 1), scale));
+    }
+    int64_t sums[4];
+    _mm256_storeu_si256((__m256i *)sums, sum);
+    return sums[0] + sums[1] + sums[2] + sums[3];
+}
+
+static void own_distances_avx2(const struct kmeans_filter *filter, const float *x,
+                               const int32_t *labels, double *d2)
+{
+    const __m256i columns = _mm256_set1_epi64x(filter->columns);
+    for (int i = 0; i < BLOCK_ROWS; i += 4) {
+        __m128i label = _mm_loadu_si128((const __m128i *)(labels + i));
+        __m256i first = _mm256_mul_epi32(_mm256_cvtepi32_epi64(label), columns);
+        __m256d sum = _mm256_setzero_pd();
+        for (int32_t j = 0; j < filter->columns; j++) {
+            __m256d row = _mm256_cvtps_pd(_mm_load_ps(x + (int64_t)j * BLOCK_ROWS + i));
+            row = _mm256_add_pd(row, _mm256_set1_pd(filter->offset[j]));
+            __m256d centre = _mm256_i64gather_pd(filter->exact + j, first, 8);
+            __m256d difference = _mm256_sub_pd(row, centre);
+            sum = _mm256_add_pd(sum, _mm256_mul_pd(difference, difference));
+        }
+        _mm256_storeu_pd(d2 + i, sum);
+    }
+}
+
+const struct kmeans_kernels *kmeans_kernels_avx2(void)
+{
+    static const struct kmeans_kernels kernels = {
+        .name = "avx2",
+        .tile = TILE,
+        .filter = filter_avx2,
+        .potential = potential_avx2,
+        .own_distances = own_distances_avx2,
+    };
+    return &kernels;
+}
