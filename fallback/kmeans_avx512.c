@@ -1,0 +1,224 @@
+/* KMeans on one block of rows with AVX-512: 16 rows to a vector, one centre at a time broadcast to
+ * all of them. Up to 8 columns the rows stay in registers; beyond, a tile of 12 centres by 32 rows
+ * of scores does. Either way a score costs d multiply-adds and 5 operations to rank it. */
+#include "fallback/kmeans_kernels.h"
+
+#include <float.h>
+#include <immintrin.h>
+#include <math.h>
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+enum { LANES = 16, VECTORS = BLOCK_ROWS / LANES, TILE = 12, TILE_VECTORS = 2 };
+
+/* The ranking so far of 16 rows. */
+struct ranking {
+    __m512 best, second;
+    __m512i label;
+};
+
+ALWAYS_INLINE struct ranking empty_ranking(void)
+{
+    const __m512 infinity = _mm512_set1_ps(INFINITY);
+    return (struct ranking){infinity, infinity, _mm512_setzero_si512()};
+}
+
+/* Centres come in ascending order, so a strict < keeps the lowest index among equals. */
+ALWAYS_INLINE void rank(struct ranking *ranking, __m512 score, __m512i centre)
+{
+    __mmask16 closer = _mm512_cmp_ps_mask(score, ranking->best, _CMP_LT_OQ);
+    __m512 worse = _mm512_max_ps(score, ranking->best);
+    ranking->second = _mm512_min_ps(worse, ranking->second);
+    ranking->best = _mm512_min_ps(score, ranking->best);
+    ranking->label = _mm512_mask_mov_epi32(ranking->label, closer, centre);
+}
+
+/* Stores the labels of 16 rows; returns the bits of those too close to call, NaN among them. */
+ALWAYS_INLINE uint64_t decide(const struct ranking *ranking, float margin, int32_t *labels)
+{
+    __m512 gap = _mm512_sub_ps(ranking->second, ranking->best);
+    _mm512_storeu_si512(labels, ranking->label);
+    return _mm512_cmp_ps_mask(gap, _mm512_set1_ps(margin), _CMP_NGT_UQ);
+}
+
+/* columns and vectors are literals: x lives in columns * vectors registers. */
+ALWAYS_INLINE uint64_t filter_narrow(const struct kmeans_filter *filter, const float *x,
+                                     int32_t *labels, int32_t columns, int vectors)
+{
+    __m512 row[VECTORS][8];
+    struct ranking rankings[VECTORS];
+    for (int v = 0; v < vectors; v++) {
+        rankings[v] = empty_ranking();
+        for (int32_t j = 0; j < columns; j++)
+            row[v][j] = _mm512_load_ps(x + j * BLOCK_ROWS + v * LANES);
+    }
+    __m512i index = _mm512_setzero_si512();
+    for (int32_t first = 0; first < filter->k; first += TILE) {
+        const float *centre = filter->centres + (int64_t)first * columns;
+        const float *half = filter->halves + first;
+        const int32_t width = filter->k - first < TILE ? filter->k - first : TILE;
+        for (int32_t c = 0; c < width; c++) {
+            for (int v = 0; v < vectors; v++) {
+                __m512 score = _mm512_set1_ps(half[c]);
+                for (int32_t j = 0; j < columns; j++)
+                    score =
+                        _mm512_fnmadd_ps(row[v][j], _mm512_set1_ps(centre[j * TILE + c]), score);
+                rank(&rankings[v], score, index);
+            }
+            index = _mm512_add_epi32(index, _mm512_set1_epi32(1));
+        }
+    }
+    uint64_t ties = 0;
+    for (int v = 0; v < vectors; v++)
+        ties |= decide(&rankings[v], filter->margin, labels + v * LANES) << (v * LANES);
+    return ties;
+}
+
+/* Five to eight columns: half a block at a time leaves registers to spare. */
+ALWAYS_INLINE uint64_t filter_halves(const struct kmeans_filter *filter, const float *x,
+                                     int32_t *labels, int32_t columns)
+{
+    enum { HALF = BLOCK_ROWS / 2 };
+    uint64_t low = filter_narrow(filter, x, labels, columns, VECTORS / 2);
+    return filter_narrow(filter, x + HALF, labels + HALF, columns, VECTORS / 2) << HALF | low;
+}
+
+/* width (a literal) centres from `first` on, against 32 rows. */
+ALWAYS_INLINE void filter_tile(const struct kmeans_filter *filter, const float *x, int32_t first,
+                               int width, struct ranking *rankings)
+{
+    __m512 score[TILE][TILE_VECTORS];
+    for (int c = 0; c < width; c++)
+        for (int v = 0; v < TILE_VECTORS; v++)
+            score[c][v] = _mm512_set1_ps(filter->halves[first + c]);
+
+    const float *centre = filter->centres + (int64_t)first * filter->columns;
+    for (int32_t j = 0; j < filter->columns; j++, centre += TILE, x += BLOCK_ROWS) {
+        __m512 row[TILE_VECTORS];
+        for (int v = 0; v < TILE_VECTORS; v++)
+            row[v] = _mm512_load_ps(x + v * LANES);
+        for (int c = 0; c < width; c++) {
+            __m512 coordinate = _mm512_set1_ps(centre[c]);
+            for (int v = 0; v < TILE_VECTORS; v++)
+                score[c][v] = _mm512_fnmadd_ps(row[v], coordinate, score[c][v]);
+        }
+    }
+    for (int c = 0; c < width; c++)
+        for (int v = 0; v < TILE_VECTORS; v++)
+            rank(&rankings[v], score[c][v], _mm512_set1_epi32(first + c));
+}
+
+static uint64_t filter_wide(const struct kmeans_filter *filter, const float *x, int32_t *labels)
+{
+    uint64_t ties = 0;
+    for (int row = 0; row < BLOCK_ROWS; row += TILE_VECTORS * LANES) {
+        struct ranking rankings[TILE_VECTORS];
+        for (int v = 0; v < TILE_VECTORS; v++)
+            rankings[v] = empty_ranking();
+        for (int32_t first = 0; first < filter->k; first += TILE) {
+            const int32_t left = filter->k - first;
+            if (left > 8) {
+                filter_tile(filter, x + row, first, TILE, rankings);
+            } else if (left > 4) {
+                filter_tile(filter, x + row, first, 8, rankings);
+            } else {
+                filter_tile(filter, x + row, first, 4, rankings);
+            }
+        }
+        for (int v = 0; v < TILE_VECTORS; v++) {
+            const int at = row + v * LANES;
+            ties |= decide(&rankings[v], filter->margin, labels + at) << at;
+        }
+    }
+    return ties;
+}
+
+static uint64_t filter_avx512(const struct kmeans_filter *filter, const float *x, int32_t *labels)
+{
+    switch (filter->columns) {
+    case 1:
+        return filter_narrow(filter, x, labels, 1, VECTORS);
+    case 2:
+        return filter_narrow(filter, x, labels, 2, VECTORS);
+    case 3:
+        return filter_narrow(filter, x, labels, 3, VECTORS);
+    case 4:
+        return filter_narrow(filter, x, labels, 4, VECTORS);
+    case 5:
+        return filter_halves(filter, x, labels, 5);
+    case 6:
+        return filter_halves(filter, x, labels, 6);
+    case 7:
+        return filter_halves(filter, x, labels, 7);
+    case 8:
+        return filter_halves(filter, x, labels, 8);
+    default:
+        return filter_wide(filter, x, labels);
+    }
+}
+
+/* Multiply and add stay apart: the seeding distance is the reference's, bit for bit. */
+ALWAYS_INLINE __m512 squared_distances_float32(const float *x, int32_t columns, const float *point)
+{
+    __m512 sum = _mm512_setzero_ps();
+    for (int32_t j = 0; j < columns; j++) {
+        __m512 row = _mm512_load_ps(x + (int64_t)j * BLOCK_ROWS);
+        __m512 difference = _mm512_sub_ps(row, _mm512_set1_ps(point[j]));
+        sum = _mm512_add_ps(sum, _mm512_mul_ps(difference, difference));
+    }
+    return sum;
+}
+
+/* The lanes of `counted` as integers, 0 elsewhere; the conversion rounds to nearest even. */
+ALWAYS_INLINE __m512i quantise8(__mmask8 counted, __m256 value, double scale)
+{
+    __m512d scaled = _mm512_mul_pd(_mm512_cvtps_pd(value), _mm512_set1_pd(scale));
+    return _mm512_maskz_cvtpd_epi64(counted, scaled);
+}
+
+static int64_t potential_avx512(const float *x, int32_t columns, int32_t rows, const float *point,
+                                double scale, const float *nearest, float *nearest_out)
+{
+    const uint64_t counted = rows >= BLOCK_ROWS ? UINT64_MAX : (UINT64_C(1) << rows) - 1;
+    __m512i sum = _mm512_setzero_si512();
+    for (int i = 0; i < BLOCK_ROWS; i += LANES) {
+        __m512 d2 = squared_distances_float32(x + i, columns, point);
+        d2 = _mm512_min_ps(d2, _mm512_loadu_ps(nearest + i));
+        _mm512_storeu_ps(nearest_out + i, d2);
+        __m256 low = _mm512_castps512_ps256(d2), high = _mm512_extractf32x8_ps(d2, 1);
+        sum = _mm512_add_epi64(sum, quantise8((__mmask8)(counted >> i), low, scale));
+        sum = _mm512_add_epi64(sum, quantise8((__mmask8)(counted >> (i + 8)), high, scale));
+    }
+    return _mm512_reduce_add_epi64(sum);
+}
+
+static void own_distances_avx512(const struct kmeans_filter *filter, const float *x,
+                                 const int32_t *labels, double *d2)
+{
+    const __m512i columns = _mm512_set1_epi64(filter->columns);
+    for (int i = 0; i < BLOCK_ROWS; i += 8) {
+        __m256i label = _mm256_loadu_si256((const __m256i *)(labels + i));
+        __m512i first = _mm512_mul_epi32(_mm512_cvtepi32_epi64(label), columns);
+        __m512d sum = _mm512_setzero_pd();
+        for (int32_t j = 0; j < filter->columns; j++) {
+            __m512d row = _mm512_cvtps_pd(_mm256_load_ps(x + (int64_t)j * BLOCK_ROWS + i));
+            row = _mm512_add_pd(row, _mm512_set1_pd(filter->offset[j]));
+            __m512d centre = _mm512_i64gather_pd(first, filter->exact + j, 8);
+            __m512d difference = _mm512_sub_pd(row, centre);
+            sum = _mm512_add_pd(sum, _mm512_mul_pd(difference, difference));
+        }
+        _mm512_storeu_pd(d2 + i, sum);
+    }
+}
+
+const struct kmeans_kernels *kmeans_kernels_avx512(void)
+{
+    static const struct kmeans_kernels kernels = {
+        .name = "avx512",
+        .tile = TILE,
+        .filter = filter_avx512,
+        .potential = potential_avx512,
+        .own_distances = own_distances_avx512,
+    };
+    return &kernels;
+}
