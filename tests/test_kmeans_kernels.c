@@ -1,0 +1,392 @@
+/* Every variant of the KMeans kernels that this processor runs, against the portable reference:
+ * random and adversarial blocks first, guard values around every output. With --bench, the time of
+ * each filter and its share of what the processor's multiply-adds allow. */
+#include <float.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fallback/cpu_detect.h"
+#include "fallback/kmeans_kernels.h"
+#include "numerics/distance.h"
+#include "suite.h"
+
+/* The largest problem and what stands around an output. */
+enum { MAX_D = 257, MAX_K = 384, PADDED_K = MAX_K + 16, GUARD = 16 };
+
+/* A block and its centres: everything a kernel reads. */
+static struct problem {
+    int32_t d, k;
+    _Alignas(64) float x[MAX_D * BLOCK_ROWS]; /* (d, BLOCK_ROWS) */
+    double offset[MAX_D];                     /* (d) */
+    double exact[MAX_K * MAX_D];              /* (k, d) */
+    _Alignas(64) float centres[PADDED_K * MAX_D];
+    _Alignas(64) float halves[PADDED_K];
+    struct kmeans_filter filter;
+} problem;
+
+/* An output of one value per row, with guards; too large for any value a kernel writes. */
+struct labels {
+    int32_t before[GUARD], at[BLOCK_ROWS], after[GUARD];
+};
+struct floats {
+    float before[GUARD], at[BLOCK_ROWS], after[GUARD];
+};
+struct doubles {
+    double before[GUARD], at[BLOCK_ROWS], after[GUARD];
+};
+
+static const int32_t dimensions[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 33, 64, 129, 257};
+static const int32_t cluster_counts[] = {1, 2, 3, 5, 7, 11, 12, 13, 24, 25, 31, 64, 100, 257};
+enum {
+    DIMENSIONS = sizeof dimensions / sizeof dimensions[0],
+    CLUSTER_COUNTS = sizeof cluster_counts / sizeof cluster_counts[0],
+};
+
+static int find_variants(const struct kmeans_kernels *variants[3])
+{
+    int count = 0;
+    variants[count++] = kmeans_kernels_ref();
+    if (cpu_has_avx2()) variants[count++] = kmeans_kernels_avx2();
+    if (cpu_has_avx512()) variants[count++] = kmeans_kernels_avx512();
+    return count;
+}
+
+/* Uniform in [-1, 1). */
+static double uniform(void)
+{
+    static uint64_t state = 0x9e3779b97f4a7c15u;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(state >> 11) * 0x1p-52 - 1.0;
+}
+
+/* Blobs of spread 1 around k centres in a cube of half-width `width`. */
+static void make_blobs(int32_t d, int32_t k, double width)
+{
+    problem.d = d;
+    problem.k = k;
+    for (int32_t j = 0; j < d; j++)
+        problem.offset[j] = (double)(float)(100.0 * uniform());
+    for (int32_t c = 0; c < k; c++)
+        for (int32_t j = 0; j < d; j++)
+            problem.exact[c * d + j] = problem.offset[j] + width * uniform();
+    for (int i = 0; i < BLOCK_ROWS; i++) {
+        const double *centre = problem.exact + (int32_t)((uniform() + 1.0) / 2.0 * k) * d;
+        for (int32_t j = 0; j < d; j++)
+            problem.x[j * BLOCK_ROWS + i] = (float)(centre[j] - problem.offset[j] + uniform());
+    }
+}
+
+/* Twice the bound of a score's error in float32, and what float64 itself may be off by. */
+static float bound_margin(double largest_half)
+{
+    double products = 0.0, largest_d2 = 0.0;
+    for (int32_t j = 0; j < problem.d; j++) {
+        double largest_x = 0.0, largest_c = 0.0;
+        for (int i = 0; i < BLOCK_ROWS; i++)
+            largest_x = fmax(largest_x, fabs((double)problem.x[j * BLOCK_ROWS + i]));
+        for (int32_t c = 0; c < problem.k; c++)
+            largest_c = fmax(largest_c, fabs(problem.exact[c * problem.d + j] - problem.offset[j]));
+        products += largest_x * largest_c;
+        largest_d2 += (largest_x + largest_c) * (largest_x + largest_c);
+    }
+    double margin = 2.0 * (problem.d + 3) * 0x1p-24 * 1.01 * (largest_half + products) +
+                    (problem.d + 3) * 0x1p-52 * largest_d2;
+    return nextafterf((float)margin, INFINITY);
+}
+
+/* The layout that kmeans_kernels.h promises, for tiles of `tile` centres. */
+static const struct kmeans_filter *pack(int32_t tile)
+{
+    const int32_t padded = (problem.k + tile - 1) / tile * tile;
+    double largest_half = 0.0;
+    for (int32_t c = 0; c < padded; c++) {
+        double norm = 0.0;
+        for (int32_t j = 0; j < problem.d; j++) {
+            double value =
+                c < problem.k ? problem.exact[c * problem.d + j] - problem.offset[j] : 0.0;
+            problem.centres[((c / tile) * problem.d + j) * tile + c % tile] = (float)value;
+            norm += value * value;
+        }
+        problem.halves[c] = c < problem.k ? (float)(norm / 2.0) : FLT_MAX;
+        largest_half = fmax(largest_half, norm / 2.0);
+    }
+    problem.filter = (struct kmeans_filter){
+        .k = problem.k,
+        .columns = problem.d,
+        .exact = problem.exact,
+        .offset = problem.offset,
+        .centres = problem.centres,
+        .halves = problem.halves,
+        .margin = bound_margin(largest_half),
+    };
+    return &problem.filter;
+}
+
+static int count_bits(uint64_t bits)
+{
+    int count = 0;
+    for (; bits != 0; bits &= bits - 1)
+        count++;
+    return count;
+}
+
+/* Number of bytes of the two guards that are not as `fill` left them. */
+static int guards_hurt(const void *before, const void *after, size_t size)
+{
+    const unsigned char *bytes[] = {before, after};
+    int hurt = 0;
+    for (int side = 0; side < 2; side++)
+        for (size_t i = 0; i < size; i++)
+            hurt += bytes[side][i] != 0xa5;
+    return hurt;
+}
+
+/* Runs a variant's filter on the problem: labels must be the definition's wherever no tie is
+ * reported. Returns the ties. */
+static uint64_t check_filter(const struct kmeans_kernels *variant, struct labels *labels)
+{
+    static struct labels truth;
+    const struct kmeans_filter *filter = pack(variant->tile);
+    kmeans_kernels_ref()->filter(filter, problem.x, truth.at);
+    memset(labels, 0xa5, sizeof *labels);
+    uint64_t ties = variant->filter(filter, problem.x, labels->at);
+    int wrong = 0;
+    for (int i = 0; i < BLOCK_ROWS; i++)
+        wrong += (ties >> i & 1) == 0 && labels->at[i] != truth.at[i];
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT_EQUAL(guards_hurt(labels->before, labels->after, sizeof labels->before), 0);
+    return ties;
+}
+
+static void reference_is_the_definition(void)
+{
+    const int32_t expected[] = {0, 1, 1};
+    int32_t labels[BLOCK_ROWS];
+    problem.d = 2;
+    problem.k = 3; /* the last centre repeats the second */
+    memcpy(problem.offset, (double[]){10.0, 20.0}, 2 * sizeof(double));
+    memcpy(problem.exact, (double[]){10, 20, 14, 23, 14, 23}, 6 * sizeof(double));
+    for (int i = 0; i < BLOCK_ROWS; i++) {
+        problem.x[i] = (float)(i % 3) * 2.0f + 1.0f;
+        problem.x[BLOCK_ROWS + i] = 1.5f;
+    }
+    const struct kmeans_kernels *ref = kmeans_kernels_ref();
+    CU_ASSERT_EQUAL(ref->filter(pack(ref->tile), problem.x, labels), 0);
+    double d2[BLOCK_ROWS];
+    ref->own_distances(&problem.filter, problem.x, labels, d2);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(labels[i], expected[i]);
+    CU_ASSERT_EQUAL(d2[0], 3.25);
+    CU_ASSERT_EQUAL(d2[1], 3.25);
+    CU_ASSERT_EQUAL(d2[2], 3.25);
+}
+
+static void labels_are_the_definitions_unless_tied(void)
+{
+    static struct labels labels;
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    int rows[3] = {0}, ties[3] = {0};
+    for (int a = 0; a < DIMENSIONS; a++)
+        for (int b = 0; b < CLUSTER_COUNTS; b++) {
+            make_blobs(dimensions[a], cluster_counts[b], 10.0);
+            for (int v = 0; v < count; v++) {
+                ties[v] += count_bits(check_filter(variants[v], &labels));
+                rows[v] += BLOCK_ROWS;
+            }
+        }
+    for (int v = 0; v < count; v++)
+        CU_ASSERT_TRUE(ties[v] * 100 < rows[v]);
+}
+
+static void crowded_scores_are_reported(void)
+{
+    static struct labels labels;
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    for (int a = 0; a < DIMENSIONS; a++)
+        for (int b = 0; b < CLUSTER_COUNTS; b++) {
+            make_blobs(dimensions[a], cluster_counts[b], 1e-6);
+            for (int32_t j = 0; j < problem.d; j++)
+                problem.offset[j] = 0.0;
+            for (int v = 0; v < count; v++)
+                check_filter(variants[v], &labels);
+        }
+}
+
+/* Each centre of the upper half repeats one of the lower half. */
+static void duplicated_centres_tie_at_the_lowest_index(void)
+{
+    static struct labels labels;
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    for (int a = 0; a < DIMENSIONS; a++)
+        for (int b = 0; b < CLUSTER_COUNTS; b++) {
+            const int32_t half = cluster_counts[b], d = dimensions[a];
+            if (half > MAX_K / 2) continue;
+            make_blobs(d, half, 10.0);
+            memcpy(problem.exact + half * d, problem.exact,
+                   (size_t)half * (size_t)d * sizeof *problem.exact);
+            problem.k = 2 * half;
+            for (int v = 1; v < count; v++) {
+                CU_ASSERT_EQUAL(check_filter(variants[v], &labels), UINT64_MAX);
+                for (int i = 0; i < BLOCK_ROWS; i++)
+                    CU_ASSERT_TRUE(labels.at[i] < half);
+            }
+        }
+}
+
+/* A score that overflows must never look decided when its margin says nothing is. */
+static void scores_beyond_float32_are_ties(void)
+{
+    static struct labels labels;
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    for (int a = 0; a < DIMENSIONS; a++) {
+        make_blobs(dimensions[a], 25, 1e20);
+        for (int v = 1; v < count; v++) {
+            pack(variants[v]->tile);
+            problem.filter.margin = INFINITY;
+            CU_ASSERT_EQUAL(variants[v]->filter(&problem.filter, problem.x, labels.at), UINT64_MAX);
+        }
+    }
+}
+
+static void check_potential(const struct kmeans_kernels *variant, int32_t rows,
+                            const float *nearest, double scale)
+{
+    static struct floats truth, out;
+    float point[MAX_D];
+    for (int32_t j = 0; j < problem.d; j++)
+        point[j] = problem.x[j * BLOCK_ROWS + 7] + (float)uniform();
+    memset(&out, 0xa5, sizeof out);
+    int64_t expected = kmeans_kernels_ref()->potential(problem.x, problem.d, rows, point, scale,
+                                                       nearest, truth.at);
+    int64_t sum = variant->potential(problem.x, problem.d, rows, point, scale, nearest, out.at);
+    CU_ASSERT_EQUAL(sum, expected);
+    CU_ASSERT_EQUAL(memcmp(out.at, truth.at, sizeof out.at), 0);
+    CU_ASSERT_EQUAL(guards_hurt(out.before, out.after, sizeof out.before), 0);
+}
+
+/* The scale leaves fractions, halves among them, so that rounding shows. */
+static void potential_is_bit_equal(void)
+{
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    float nearest[BLOCK_ROWS];
+    for (int a = 0; a < DIMENSIONS; a++) {
+        make_blobs(dimensions[a], 5, 10.0);
+        for (int32_t rows = 1; rows <= BLOCK_ROWS; rows++) {
+            for (int i = 0; i < BLOCK_ROWS; i++)
+                nearest[i] = rows % 4 == 0 ? INFINITY : (float)(rint(400 * fabs(uniform())) / 2);
+            for (int v = 1; v < count; v++) {
+                check_potential(variants[v], rows, nearest, 1.0);
+                check_potential(variants[v], rows, nearest, 0x1p-9);
+                check_potential(variants[v], rows, nearest, 0x1p30);
+            }
+        }
+    }
+}
+
+static void own_distances_are_bit_equal(void)
+{
+    static struct labels labels;
+    static struct doubles truth, d2;
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    for (int a = 0; a < DIMENSIONS; a++)
+        for (int b = 0; b < CLUSTER_COUNTS; b++) {
+            make_blobs(dimensions[a], cluster_counts[b], 10.0);
+            for (int i = 0; i < BLOCK_ROWS; i++)
+                labels.at[i] = (int32_t)((uniform() + 1.0) / 2.0 * problem.k);
+            kmeans_kernels_ref()->own_distances(pack(1), problem.x, labels.at, truth.at);
+            for (int v = 1; v < count; v++) {
+                memset(&d2, 0xa5, sizeof d2);
+                variants[v]->own_distances(&problem.filter, problem.x, labels.at, d2.at);
+                CU_ASSERT_EQUAL(memcmp(d2.at, truth.at, sizeof d2.at), 0);
+                CU_ASSERT_EQUAL(guards_hurt(d2.before, d2.after, sizeof d2.before), 0);
+            }
+        }
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Multiply-adds of 16 floats per nanosecond, from chains that depend on nothing else. */
+__attribute__((target("avx512f"))) static double peak_avx512(void)
+{
+    enum { CHAINS = 16, STEPS = 4000, RUNS = 200 };
+    typedef float vector __attribute__((vector_size(64)));
+    double fastest = INFINITY;
+    for (int run = 0; run < RUNS; run++) {
+        vector a = {0}, b = {0}, sum[CHAINS] = {{0}};
+        double start = seconds();
+        for (int step = 0; step < STEPS; step++) {
+#pragma GCC unroll 16
+            for (int i = 0; i < CHAINS; i++)
+                __asm__ volatile("vfmadd231ps %1, %2, %0" : "+v"(sum[i]) : "v"(a), "v"(b));
+        }
+        fastest = fmin(fastest, seconds() - start);
+    }
+    return CHAINS * STEPS / fastest * 1e-9;
+}
+
+static double time_filter(const struct kmeans_kernels *variant)
+{
+    enum { RUNS = 300 };
+    const struct kmeans_filter *filter = pack(variant->tile);
+    const int calls = 1 + 4000000 / (BLOCK_ROWS * problem.k * (problem.d + 5));
+    int32_t labels[BLOCK_ROWS];
+    double fastest = INFINITY;
+    for (int run = 0; run < RUNS; run++) {
+        double start = seconds();
+        for (int call = 0; call < calls; call++)
+            variant->filter(filter, problem.x, labels);
+        fastest = fmin(fastest, (seconds() - start) / calls);
+    }
+    return fastest * 1e9 / BLOCK_ROWS;
+}
+
+static void bench(void)
+{
+    const int32_t shapes[][2] = {{4, 5}, {3, 20}, {8, 16}, {32, 64}, {128, 256}};
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    for (int v = 1; v < count; v++) {
+        const int lanes = v == 2 ? 16 : 8;
+        const double peak = cpu_has_avx512() ? peak_avx512() : NAN;
+        printf("%s: %.2f vector operations per ns\n", variants[v]->name, peak);
+        for (int s = 0; s < 5; s++) {
+            make_blobs(shapes[s][0], shapes[s][1], 10.0);
+            double ns = time_filter(variants[v]);
+            double limit = shapes[s][1] * (shapes[s][0] + 5) / (lanes * peak);
+            printf("  d %3d, k %3d: %9.3f ns per row, %3.0f %% of the arithmetic limit\n",
+                   shapes[s][0], shapes[s][1], ns, 100.0 * limit / ns);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct suite_test tests[] = {
+        {"the reference is the definition", reference_is_the_definition},
+        {"labels are the definition's unless tied", labels_are_the_definitions_unless_tied},
+        {"crowded scores are reported", crowded_scores_are_reported},
+        {"duplicated centres tie at the lowest index", duplicated_centres_tie_at_the_lowest_index},
+        {"scores beyond float32 are ties", scores_beyond_float32_are_ties},
+        {"potential is bit-equal", potential_is_bit_equal},
+        {"own distances are bit-equal", own_distances_are_bit_equal},
+        {NULL, NULL},
+    };
+    if (argc == 2 && strcmp(argv[1], "--bench") == 0) {
+        bench();
+        return 0;
+    }
+    return run_suite("kmeans_kernels", tests);
+}
