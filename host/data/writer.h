@@ -11,21 +11,34 @@
 
 struct writer;
 
+/* Opens PATH for writing; what is there now stays until writer_commit. The new file takes over the
+ * permissions of the old one, and a symbolic link is followed. "-" and "/dev/stdout" are standard
+ * output; devices and named pipes are written as they are. The caller ends with writer_commit or
+ * writer_abandon, also when it was interrupted. Errors: SPOT_EIO, SPOT_ENOMEM. */
 int writer_open(const char *path, struct writer **writer, struct spot_error *err);
+
+/* Adds bytes. A failure is remembered: every later call repeats it. */
 int writer_put(struct writer *writer, const void *bytes, size_t count, struct spot_error *err);
+
+/* Adds formatted text; numbers with a fraction go through format_double, which knows no locale. */
 int writer_printf(struct writer *writer, struct spot_error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Replaces the first bytes of an uncompressed file that is not a pipe, for a header that is known
+ * at the end. At least `count` bytes have been put. */
+int writer_rewrite_start(struct writer *writer, const void *bytes, size_t count,
+                         struct spot_error *err);
 
 /* Finishes, renames and closes: after SPOT_OK the file is there and complete. After a failure
  * nothing is there and the writer is closed too. */
 int writer_commit(struct writer *writer, struct spot_error *err);
 
-/* Closes without a result and removes the temporary file; NULL is allowed. Also called for every
- * open writer by writers_abandon(), which is safe at any time outside a writer's own calls. */
+/* Closes without a result and removes the temporary file; NULL is allowed. */
 void writer_abandon(struct writer *writer);
 
-/* The shortest decimal text that reads back to the same bits ("0.1", "1e-05", "3.0" as "3"). buffer
- * has at least 32 bytes; returns the length. Infinity and NaN are "inf" and "nan". */
+/* The shortest decimal text that reads back to the same bits ("0.1", "1e-05", "3.0" as "3"), and of
+ * those the nearest; Python's repr without ".0". buffer has at least 32 bytes and gets a final NUL;
+ * returns the length. Infinity and NaN are "inf", "-inf" and "nan". No locale is asked. */
 int format_double(double value, char *buffer);
 
 /* A .npy file of `columns` > 0 columns, or one-dimensional when columns is 0. type: "<f4" "<f8"
