@@ -18,3 +18,11 @@ install(FILES ${PROJECT_BINARY_DIR}/blackspotConfigVersion.cmake DESTINATION ${P
 file(RELATIVE_PATH UP_TO_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/blackspot.pc.in blackspot.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/blackspot.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# The manual page is the program's own help.
+if(NOT BLACKSPOT_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
+  add_custom_command(OUTPUT blackspot.1 COMMAND program help --man > blackspot.1
+    DEPENDS program VERBATIM)
+  add_custom_target(manual ALL DEPENDS ${PROJECT_BINARY_DIR}/blackspot.1)
+  install(FILES ${PROJECT_BINARY_DIR}/blackspot.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endif()
