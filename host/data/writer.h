@@ -46,22 +46,25 @@ int format_double(double value, char *buffer);
 int npy_write_header(struct writer *writer, const char *type, int64_t rows, int32_t columns,
                      struct spot_error *err);
 
-/* One row per scored record, in the format its name asks for: .csv (also .gz, .zst), .npy (labels
- * int32, anything else float64; a single column, without ids) or .jsonl. */
+/* One row per scored record, in the format its name asks for: .csv and "-", .jsonl (both also .gz,
+ * .zst), .npy (labels int32, anything else float64; a single column, without ids). Ids are quoted
+ * as RFC 4180 says, or escaped as JSON says; NaN and infinity are null in JSON lines. */
 struct score_column {
-    const char *name;      /* "cluster", "distance" */
-    const int32_t *labels; /* one of the two */
-    const double *values;
+    const int32_t *labels; /* (rows) one of the two */
+    const double *values;  /* (rows) */
 };
 struct score_writer;
-/* rows: known in advance, or -1 (then .npy is finished when the count is known).
- * names: of the columns that every put will bring; id_name NULL without ids. */
+/* rows: known in advance, or -1. names, is_label: (columns) of what every put will bring, as
+ * "cluster" 1, "distance" 0; id_name: heading of the ids, or NULL without ids.
+ * Errors: SPOT_EUSAGE (a name that says no format, a .npy file with ids or several columns). */
 int score_writer_open(const char *path, const char *id_name, const char *const *names,
                       const int *is_label, int32_t columns, int64_t rows,
                       struct score_writer **writer, struct spot_error *err);
+/* id i is bytes [id_offsets[i], id_offsets[i+1]) of id_bytes; both NULL without ids. */
 int score_writer_put(struct score_writer *writer, int64_t rows, const int64_t *id_offsets,
                      const char *id_bytes, const struct score_column *columns,
                      struct spot_error *err);
+/* As writer_commit and writer_abandon. */
 int score_writer_commit(struct score_writer *writer, struct spot_error *err);
 void score_writer_abandon(struct score_writer *writer);
 
