@@ -159,8 +159,7 @@ struct backend_kmeans {
                struct spot_error *err);
 
     /* Seeding. The potential of a row is weight * rint(distance_scale * d2), d2 the float32 squared
-     * distance to the nearest centre taken so far. seed_begin: no centre taken, d2 = +infinity, and
-     * a row's potential is its weight. */
+     * distance to the nearest centre taken so far. seed_begin forgets the centres taken. */
     int (*seed_begin)(struct kmeans_run *run, struct spot_error *err);
     /* Potentials the data would have if candidate row c were taken: totals (count). */
     int (*seed_try)(struct kmeans_run *run, int32_t count, const int64_t *rows,
@@ -168,15 +167,16 @@ struct backend_kmeans {
     /* Takes a row as centre. */
     int (*seed_take)(struct kmeans_run *run, int64_t row, struct spot_error *err);
     /* For each target in [0, total potential): the first original row, in original order, whose
-     * inclusive prefix sum of potentials is above it; rows: of the handle. targets ascending. */
+     * inclusive prefix sum of potentials is above it; rows: numbers of original rows. Before the
+     * first seed_take a row's potential is its weight. */
     int (*seed_pick)(struct kmeans_run *run, int32_t count, const struct int128 *targets,
                      int64_t *rows, struct spot_error *err);
 
     /* Scoring, without a handle: labels and squared distances (either may be NULL) of rows in host
-     * memory. offset as in data_open. */
+     * memory, offset (columns) as in data_open. */
     int (*assign)(struct backend *backend, int32_t k, int32_t columns, const double *centres,
-                  int64_t rows, const float *values, int32_t *labels, double *distances,
-                  struct spot_error *err);
+                  const double *offset, int64_t rows, const float *values, int32_t *labels,
+                  double *distances, struct spot_error *err);
 };
 
 /* ---- mixture (filled by the mixture issue; the shapes are settled here) -----------------------

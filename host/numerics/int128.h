@@ -58,6 +58,14 @@ SPOT_INLINE struct int128 int128_multiply(int64_t a, int64_t b)
     return (a < 0) != (b < 0) ? int128_negate(product) : product;
 }
 
+/* a * b for a, b >= 0 whose product is below 2^127. */
+SPOT_INLINE struct int128 int128_times(struct int128 a, int64_t b)
+{
+    struct int128 product = int128_multiply_unsigned(a.low, (uint64_t)b);
+    product.high = (int64_t)((uint64_t)product.high + (uint64_t)a.high * (uint64_t)b);
+    return product;
+}
+
 /* -1, 0, 1 as a is below, equal to or above b. */
 SPOT_INLINE int int128_compare(struct int128 a, struct int128 b)
 {

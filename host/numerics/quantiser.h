@@ -16,12 +16,11 @@ struct quantiser {
     const double *scale;   /* (columns) a power of two */
     double weight_scale;   /* a power of two */
     double distance_scale; /* for float64 squared distances and float32 seeding distances */
-    int64_t largest_q;     /* no |q| is above it */
 };
 
 SPOT_INLINE int64_t quantise(double shifted, double scale)
 {
-    return (int64_t)rint(shifted * scale);
+    return (int64_t)llrint(shifted * scale);
 }
 
 #endif

@@ -1,0 +1,63 @@
+/* The CPU backend's handles, shared by its files. */
+#ifndef SPOT_FALLBACK_CPU_H
+#define SPOT_FALLBACK_CPU_H
+
+#include "backend/backend.h"
+#include "fallback/kmeans_kernels.h"
+
+/* Blocks that one task works through: 4096 rows. */
+enum { TASK_BLOCKS = 64, TASK_ROWS = TASK_BLOCKS * BLOCK_ROWS };
+
+struct backend {
+    struct backend_host host;
+    const struct kmeans_kernels *kernels;
+    char description[96];
+};
+
+struct backend_data {
+    struct backend *backend;
+    int64_t rows, blocks, tasks;
+    int32_t columns;
+    double *offset;              /* (columns) */
+    float *values;               /* (blocks, columns, BLOCK_ROWS) without offset */
+    float *largest;              /* (columns) largest |value| */
+    int64_t *weights;            /* (rows) of one original row, or NULL: 1 */
+    int32_t *counts;             /* (rows) original rows each stands for, or NULL: 1 */
+    int64_t map_rows;            /* original rows, when a map was given */
+    const int32_t *group_of_row; /* (map_rows) borrowed, or NULL */
+};
+
+int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
+                  int64_t batch_rows, struct backend_data **data, struct spot_error *err);
+int cpu_data_put(struct backend_data *data, int64_t first, int64_t rows, const float *values,
+                 const int64_t *weights, const int32_t *counts, struct spot_error *err);
+int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row,
+                 struct spot_error *err);
+void cpu_data_close(struct backend_data *data);
+
+static inline float *data_block(const struct backend_data *data, int64_t block)
+{
+    return data->values + block * data->columns * BLOCK_ROWS;
+}
+
+static inline int64_t row_weight(const struct backend_data *data, int64_t row)
+{
+    return data->weights == NULL ? 1 : data->weights[row];
+}
+
+static inline int64_t row_count(const struct backend_data *data, int64_t row)
+{
+    return data->counts == NULL ? 1 : data->counts[row];
+}
+
+/* Rows of a block that are data and not filling. */
+static inline int32_t block_rows(const struct backend_data *data, int64_t block)
+{
+    int64_t left = data->rows - block * BLOCK_ROWS;
+    return left < BLOCK_ROWS ? (int32_t)left : BLOCK_ROWS;
+}
+
+/* The table of KMeans: cpu_kmeans.c, with seeding in cpu_seed.c and scoring in cpu_assign.c. */
+extern const struct backend_kmeans cpu_kmeans;
+
+#endif

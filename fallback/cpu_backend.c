@@ -1,0 +1,101 @@
+/* The CPU as a device: chooses the instruction set once, when it is opened. BLACKSPOT_CPU=ref|avx2|
+ * avx512 forces one; all give the same bits. */
+#include "fallback/cpu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "fallback/cpu_detect.h"
+
+static const struct kmeans_kernels *best_kernels(void)
+{
+    if (cpu_has_avx512()) return kmeans_kernels_avx512();
+    if (cpu_has_avx2()) return kmeans_kernels_avx2();
+    return kmeans_kernels_ref();
+}
+
+static int choose_kernels(const struct kmeans_kernels **kernels, struct spot_error *err)
+{
+    const char *forced = getenv("BLACKSPOT_CPU");
+    if (forced == NULL || forced[0] == '\0') {
+        *kernels = best_kernels();
+    } else if (strcmp(forced, "ref") == 0) {
+        *kernels = kmeans_kernels_ref();
+    } else if (strcmp(forced, "avx2") == 0 || strcmp(forced, "avx512") == 0) {
+        bool wide = forced[3] == '5';
+        if (!(wide ? cpu_has_avx512() : cpu_has_avx2()))
+            return spot_fail(err, SPOT_EDEVICE, "BLACKSPOT_CPU=%s: this processor does not have it",
+                             forced);
+        *kernels = wide ? kmeans_kernels_avx512() : kmeans_kernels_avx2();
+    } else {
+        return spot_fail(err, SPOT_EUSAGE, "BLACKSPOT_CPU=%s: choose ref, avx2 or avx512", forced);
+    }
+    return SPOT_OK;
+}
+
+static int cpu_devices(struct backend_device *devices, int32_t capacity, int32_t *count,
+                       struct spot_error *err)
+{
+    const struct kmeans_kernels *kernels;
+    int status = choose_kernels(&kernels, err);
+    if (status < 0) return status;
+    *count = 1;
+    if (capacity < 1) return SPOT_OK;
+    memset(devices, 0, sizeof *devices);
+    snprintf(devices->name, sizeof devices->name, "CPU (%s)", kernels->name);
+    snprintf(devices->id, sizeof devices->id, "cpu");
+    snprintf(devices->detail, sizeof devices->detail, "variants: ref%s%s",
+             cpu_has_avx2() ? ", avx2" : "", cpu_has_avx512() ? ", avx512" : "");
+    devices->usable = 1;
+    return SPOT_OK;
+}
+
+static int cpu_open(const char *id, const struct backend_host *host, struct backend **out,
+                    struct spot_error *err)
+{
+    *out = NULL;
+    if (id != NULL && strcmp(id, "cpu") != 0)
+        return spot_fail(err, SPOT_EUSAGE, "device '%s' is not a CPU; it is called cpu", id);
+    const struct kmeans_kernels *kernels;
+    int status = choose_kernels(&kernels, err);
+    if (status < 0) return status;
+    struct backend *backend = calloc(1, sizeof *backend);
+    if (backend == NULL) return spot_fail_memory(err, "the CPU backend");
+    backend->host = *host;
+    backend->kernels = kernels;
+    snprintf(backend->description, sizeof backend->description, "cpu (%s, %d thread%s)",
+             kernels->name, host->threads, host->threads == 1 ? "" : "s");
+    *out = backend;
+    return SPOT_OK;
+}
+
+static void cpu_close(struct backend *backend)
+{
+    free(backend);
+}
+
+static const char *cpu_describe(const struct backend *backend)
+{
+    return backend->description;
+}
+
+const struct backend_tables *cpu_backend(void)
+{
+    static const struct backend_core core = {
+        .version = SPOT_BACKEND_VERSION,
+        .name = "cpu",
+        .devices = cpu_devices,
+        .open = cpu_open,
+        .close = cpu_close,
+        .describe = cpu_describe,
+        .data_open = cpu_data_open,
+        .data_put = cpu_data_put,
+        .data_map = cpu_data_map,
+        .data_close = cpu_data_close,
+    };
+    static const struct backend_tables tables = {
+        .version = SPOT_BACKEND_VERSION, .core = &core, .kmeans = &cpu_kmeans};
+    return &tables;
+}

@@ -1,0 +1,87 @@
+/* The rows farthest from their centres, for empty clusters: each thread keeps its best few in
+ * order, then the lists are merged. The order is total, so the result does not depend on the
+ * threads. */
+#include <string.h>
+
+#include "fallback/cpu_kmeans.h"
+
+/* Whether row a of the handle comes before row b when their distances are equal. */
+static bool row_before(const struct backend_data *data, int64_t a, int64_t b)
+{
+    const float *x = data_block(data, a / BLOCK_ROWS) + a % BLOCK_ROWS;
+    const float *y = data_block(data, b / BLOCK_ROWS) + b % BLOCK_ROWS;
+    for (int32_t j = 0; j < data->columns; j++)
+        if (x[j * BLOCK_ROWS] != y[j * BLOCK_ROWS]) return x[j * BLOCK_ROWS] < y[j * BLOCK_ROWS];
+    if (row_weight(data, a) != row_weight(data, b))
+        return row_weight(data, a) < row_weight(data, b);
+    return a < b;
+}
+
+static bool farther(const struct backend_data *data, struct kmeans_far a, struct kmeans_far b)
+{
+    if (a.distance != b.distance) return a.distance > b.distance;
+    return row_before(data, a.row, b.row);
+}
+
+/* Inserts into a list of at most `capacity`, best first. */
+static void insert(const struct backend_data *data, struct kmeans_far *list, int32_t *found,
+                   int32_t capacity, struct kmeans_far candidate)
+{
+    int32_t at = *found;
+    if (at == capacity) {
+        if (!farther(data, candidate, list[at - 1])) return;
+        at--;
+    } else {
+        (*found)++;
+    }
+    while (at > 0 && farther(data, candidate, list[at - 1])) {
+        list[at] = list[at - 1];
+        at--;
+    }
+    list[at] = candidate;
+}
+
+struct search {
+    struct kmeans_run *run;
+    struct kmeans_filter filter; /* the run's, with other centres */
+    int32_t count;
+};
+
+static void search_task(void *arg, int64_t task, int worker_index)
+{
+    const struct search *search = arg;
+    struct kmeans_run *run = search->run;
+    struct kmeans_worker *worker = &run->workers[worker_index];
+    const struct backend_data *data = run->data;
+    int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
+    _Alignas(64) double d2[BLOCK_ROWS];
+    for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
+        int32_t *labels = run->labels + b * BLOCK_ROWS;
+        int32_t rows = block_rows(data, b);
+        for (int32_t i = rows; i < BLOCK_ROWS; i++)
+            labels[i] = 0;
+        run->kernels->own_distances(&search->filter, data_block(data, b), labels, d2);
+        for (int32_t i = 0; i < rows; i++) {
+            struct kmeans_far candidate = {d2[i], b * BLOCK_ROWS + i};
+            if (row_weight(data, candidate.row) > 0)
+                insert(data, worker->far, &worker->far_found, search->count, candidate);
+        }
+    }
+}
+
+int cpu_farthest(struct kmeans_run *run, const double *centres, int32_t count,
+                 struct kmeans_far *far, int32_t *found, struct spot_error *err)
+{
+    (void)err;
+    struct search search = {run, run->filter.filter, count};
+    search.filter.exact = centres;
+    for (int i = 0; i < run->threads; i++)
+        run->workers[i].far_found = 0;
+    const struct backend_host *host = &run->data->backend->host;
+    host->parallel(host->parallel_arg, run->data->tasks, search_task, &search);
+    *found = 0;
+    for (int i = 0; i < run->threads; i++)
+        for (int32_t f = 0; f < run->workers[i].far_found; f++)
+            insert(run->data, far, found, count, run->workers[i].far[f]);
+    return SPOT_OK;
+}

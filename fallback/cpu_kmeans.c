@@ -1,0 +1,382 @@
+/* Lloyd's algorithm on the CPU. A pass gives every row its nearest centre and brings the integer
+ * sums up to date: only rows whose label changed are taken out of one cluster and put into another,
+ * so late passes read the data and write almost nothing. */
+#include "fallback/cpu_kmeans.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "numerics/update.h"
+
+static int partial_open(struct kmeans_partial *partial, int32_t k, int32_t columns)
+{
+    partial->sums = spot_alloc_zero((int64_t)k * columns, sizeof *partial->sums);
+    partial->weights = spot_alloc_zero(k, sizeof *partial->weights);
+    partial->sizes = spot_alloc_zero(k, sizeof *partial->sizes);
+    partial->moved = partial->near_ties = 0;
+    if (partial->sums == NULL || partial->weights == NULL || partial->sizes == NULL)
+        return SPOT_ENOMEM;
+    return SPOT_OK;
+}
+
+static void partial_clear(struct kmeans_partial *partial, int32_t k, int32_t columns)
+{
+    memset(partial->sums, 0, (size_t)k * (size_t)columns * sizeof *partial->sums);
+    memset(partial->weights, 0, (size_t)k * sizeof *partial->weights);
+    memset(partial->sizes, 0, (size_t)k * sizeof *partial->sizes);
+    partial->moved = partial->near_ties = 0;
+}
+
+static void partial_close(struct kmeans_partial *partial)
+{
+    free(partial->sums);
+    free(partial->weights);
+    free(partial->sizes);
+}
+
+static int worker_open(struct kmeans_worker *worker, int32_t k, int32_t columns)
+{
+    worker->sums = spot_alloc_zero((int64_t)k * columns, sizeof *worker->sums);
+    worker->weights = spot_alloc_zero(k, sizeof *worker->weights);
+    worker->sizes = spot_alloc_zero(k, sizeof *worker->sizes);
+    worker->far = spot_alloc(k, sizeof *worker->far);
+    if (partial_open(&worker->wide, k, columns) < 0 || worker->sums == NULL ||
+        worker->weights == NULL || worker->sizes == NULL || worker->far == NULL)
+        return SPOT_ENOMEM;
+    return SPOT_OK;
+}
+
+static void worker_close(struct kmeans_worker *worker)
+{
+    free(worker->sums);
+    free(worker->weights);
+    free(worker->sizes);
+    free(worker->far);
+    partial_close(&worker->wide);
+}
+
+static void run_close(struct kmeans_run *run)
+{
+    if (run == NULL) return;
+    for (int i = 0; run->workers != NULL && i < run->threads; i++)
+        worker_close(&run->workers[i]);
+    free(run->workers);
+    partial_close(&run->totals);
+    filter_close(&run->filter);
+    free(run->labels);
+    free(run->nearest);
+    free(run->terms);
+    free(run->prefix);
+    free(run);
+}
+
+static int run_open(struct backend_data *data, int32_t k, const struct quantiser *quantiser,
+                    struct kmeans_run **out, struct spot_error *err)
+{
+    *out = NULL;
+    struct kmeans_run *run = calloc(1, sizeof *run);
+    if (run == NULL) return spot_fail_memory(err, "the KMeans run");
+    run->data = data;
+    run->quantiser = quantiser;
+    run->kernels = data->backend->kernels;
+    run->k = k;
+    run->threads = data->backend->host.threads;
+    run->load_limit = (int64_t)1 << (62 - QUANTISER_COLUMN_BITS);
+    run->workers = calloc((size_t)run->threads, sizeof *run->workers);
+    run->labels = spot_alloc(data->blocks * BLOCK_ROWS, sizeof *run->labels);
+    int failed = run->workers == NULL || run->labels == NULL;
+    failed = failed || partial_open(&run->totals, k, data->columns) < 0;
+    failed =
+        failed || filter_open(&run->filter, k, data->columns, data->offset, run->kernels->tile) < 0;
+    for (int i = 0; !failed && i < run->threads; i++)
+        failed = worker_open(&run->workers[i], k, data->columns) < 0;
+    if (failed) {
+        run_close(run);
+        return spot_fail_memory(err, "the labels and sums");
+    }
+    *out = run;
+    return SPOT_OK;
+}
+
+static void parallel(struct kmeans_run *run, int64_t tasks, backend_task *task, void *arg)
+{
+    const struct backend_host *host = &run->data->backend->host;
+    host->parallel(host->parallel_arg, tasks, task, arg);
+}
+
+static int move_centres(struct kmeans_run *run, const double *centres, struct spot_error *err)
+{
+    (void)err;
+    size_t count = (size_t)run->k * (size_t)run->data->columns;
+    memcpy(run->filter.exact, centres, count * sizeof *centres);
+    filter_pack(&run->filter, run->data->largest);
+    return SPOT_OK;
+}
+
+static int start(struct kmeans_run *run, const double *centres, struct spot_error *err)
+{
+    for (int64_t i = 0; i < run->data->blocks * BLOCK_ROWS; i++)
+        run->labels[i] = -1;
+    partial_clear(&run->totals, run->k, run->data->columns);
+    return move_centres(run, centres, err);
+}
+
+static int copy_centres(struct kmeans_run *run, double *centres, struct spot_error *err)
+{
+    (void)err;
+    size_t count = (size_t)run->k * (size_t)run->data->columns;
+    memcpy(centres, run->filter.exact, count * sizeof *centres);
+    return SPOT_OK;
+}
+
+/* ---- One pass ---------------------------------------------------------------------------------
+ */
+
+/* Empties the int64 sums into the thread's wide ones. */
+static void empty_narrow(struct kmeans_worker *worker, int32_t k, int32_t columns)
+{
+    if (worker->load == 0) return;
+    for (int64_t i = 0; i < (int64_t)k * columns; i++) {
+        worker->wide.sums[i] = int128_add(worker->wide.sums[i], int128_from(worker->sums[i]));
+        worker->sums[i] = 0;
+    }
+    for (int32_t c = 0; c < k; c++) {
+        worker->wide.weights[c] =
+            int128_add(worker->wide.weights[c], int128_from(worker->weights[c]));
+        worker->weights[c] = 0;
+    }
+    worker->load = 0;
+}
+
+/* Adds (sign 1) or takes out (-1) a row of a weight that int64 sums can hold. */
+static void add_narrow(const struct kmeans_run *run, struct kmeans_worker *worker, const float *x,
+                       int32_t cluster, int64_t weight)
+{
+    const struct quantiser *q = run->quantiser;
+    int64_t *sums = worker->sums + (int64_t)cluster * q->columns;
+    for (int32_t j = 0; j < q->columns; j++)
+        sums[j] += weight * quantise((double)x[j * BLOCK_ROWS], q->scale[j]);
+    worker->weights[cluster] += weight;
+}
+
+static void add_wide(const struct kmeans_run *run, struct kmeans_worker *worker, const float *x,
+                     int32_t cluster, int64_t weight, int64_t count)
+{
+    const struct quantiser *q = run->quantiser;
+    struct int128 *sums = worker->wide.sums + (int64_t)cluster * q->columns;
+    for (int32_t j = 0; j < q->columns; j++) {
+        int64_t value = quantise((double)x[j * BLOCK_ROWS], q->scale[j]);
+        sums[j] = int128_add(sums[j], int128_multiply(weight, value * count));
+    }
+    worker->wide.weights[cluster] =
+        int128_add(worker->wide.weights[cluster], int128_multiply(weight, count));
+}
+
+/* Moves a row from its old cluster (-1: none) to a new one. */
+static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t row,
+                     const float *x, int32_t from, int32_t to)
+{
+    int64_t weight = row_weight(run->data, row), count = row_count(run->data, row);
+    worker->wide.moved += count;
+    worker->sizes[to] += count;
+    if (from >= 0) worker->sizes[from] -= count;
+    if (weight > run->load_limit / count) {
+        add_wide(run, worker, x, to, weight, count);
+        if (from >= 0) add_wide(run, worker, x, from, -weight, count);
+        return;
+    }
+    weight *= count;
+    if (worker->load > run->load_limit - weight) empty_narrow(worker, run->k, run->data->columns);
+    worker->load += weight;
+    add_narrow(run, worker, x, to, weight);
+    if (from >= 0) add_narrow(run, worker, x, from, -weight);
+}
+
+static void pass_task(void *arg, int64_t task, int worker_index)
+{
+    struct kmeans_run *run = arg;
+    struct kmeans_worker *worker = &run->workers[worker_index];
+    const struct backend_data *data = run->data;
+    int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
+    _Alignas(64) int32_t labels[BLOCK_ROWS];
+    for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
+        const float *x = data_block(data, b);
+        int32_t *old = run->labels + b * BLOCK_ROWS;
+        int32_t rows = block_rows(data, b);
+        worker->wide.near_ties += filter_block(run->kernels, &run->filter.filter, x, rows, labels);
+        if (memcmp(labels, old, (size_t)rows * sizeof *labels) == 0) continue;
+        for (int32_t i = 0; i < rows; i++) {
+            if (labels[i] == old[i]) continue;
+            move_row(run, worker, b * BLOCK_ROWS + i, x + i, old[i], labels[i]);
+            old[i] = labels[i];
+        }
+    }
+}
+
+/* Adds a thread's part to the totals and clears it. */
+static void merge_worker(struct kmeans_run *run, struct kmeans_worker *worker)
+{
+    struct kmeans_partial *totals = &run->totals, *part = &worker->wide;
+    int32_t columns = run->data->columns;
+    if (part->moved > 0) {
+        empty_narrow(worker, run->k, columns);
+        for (int64_t i = 0; i < (int64_t)run->k * columns; i++)
+            totals->sums[i] = int128_add(totals->sums[i], part->sums[i]);
+        for (int32_t c = 0; c < run->k; c++) {
+            totals->weights[c] = int128_add(totals->weights[c], part->weights[c]);
+            totals->sizes[c] += worker->sizes[c];
+            worker->sizes[c] = 0;
+        }
+    }
+    totals->moved += part->moved;
+    totals->near_ties += part->near_ties;
+    if (part->moved > 0) partial_clear(part, run->k, columns);
+    part->near_ties = 0;
+}
+
+static int pass(struct kmeans_run *run, struct spot_error *err)
+{
+    (void)err;
+    run->totals.moved = run->totals.near_ties = 0;
+    parallel(run, run->data->tasks, pass_task, run);
+    for (int i = 0; i < run->threads; i++)
+        merge_worker(run, &run->workers[i]);
+    return SPOT_OK;
+}
+
+static int copy_partial(struct kmeans_run *run, struct kmeans_partial *partial,
+                        struct spot_error *err)
+{
+    (void)err;
+    const struct kmeans_partial *totals = &run->totals;
+    size_t k = (size_t)run->k, cells = k * (size_t)run->data->columns;
+    memcpy(partial->sums, totals->sums, cells * sizeof *totals->sums);
+    memcpy(partial->weights, totals->weights, k * sizeof *totals->weights);
+    memcpy(partial->sizes, totals->sizes, k * sizeof *totals->sizes);
+    partial->moved = totals->moved;
+    partial->near_ties = totals->near_ties;
+    return SPOT_OK;
+}
+
+static bool has_empty_cluster(const struct kmeans_run *run)
+{
+    for (int32_t c = 0; c < run->k; c++)
+        if (int128_is_zero(run->totals.weights[c])) return true;
+    return false;
+}
+
+/* One step: pass, then update unless a cluster is empty. */
+static enum kmeans_event_kind step(struct kmeans_run *run, double tolerance,
+                                   struct kmeans_event *event)
+{
+    pass(run, NULL);
+    event->steps++;
+    event->moved = run->totals.moved;
+    event->near_ties += run->totals.near_ties;
+    if (has_empty_cluster(run)) return KMEANS_EMPTY;
+    event->shift = update_centres(run->quantiser, run->k, run->totals.sums, run->totals.weights,
+                                  run->filter.exact);
+    filter_pack(&run->filter, run->data->largest);
+    if (event->moved == 0) return KMEANS_STABLE;
+    return event->shift <= tolerance ? KMEANS_SHIFT : KMEANS_STEPS;
+}
+
+static int run_steps(struct kmeans_run *run, int32_t max_steps, double tolerance,
+                     struct kmeans_event *event, struct spot_error *err)
+{
+    (void)err;
+    const struct backend_host *host = &run->data->backend->host;
+    *event = (struct kmeans_event){.kind = KMEANS_STEPS};
+    while (event->steps < max_steps && event->kind == KMEANS_STEPS) {
+        if (host->stopped != NULL && host->stopped(host->arg) != 0) {
+            event->kind = KMEANS_STOPPED;
+            break;
+        }
+        event->kind = step(run, tolerance, event);
+    }
+    return SPOT_OK;
+}
+
+/* ---- After the passes -------------------------------------------------------------------------
+ */
+
+static void inertia_task(void *arg, int64_t task, int worker_index)
+{
+    struct kmeans_run *run = arg;
+    struct kmeans_worker *worker = &run->workers[worker_index];
+    const struct backend_data *data = run->data;
+    int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
+    _Alignas(64) double d2[BLOCK_ROWS];
+    for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
+        int32_t rows = block_rows(data, b);
+        for (int32_t i = rows; i < BLOCK_ROWS; i++)
+            run->labels[b * BLOCK_ROWS + i] = 0;
+        run->kernels->own_distances(&run->filter.filter, data_block(data, b),
+                                    run->labels + b * BLOCK_ROWS, d2);
+        for (int32_t i = 0; i < rows; i++) {
+            int64_t row = b * BLOCK_ROWS + i;
+            int64_t term = quantise(d2[i], run->quantiser->distance_scale);
+            struct int128 weight = int128_multiply(row_weight(data, row), row_count(data, row));
+            worker->inertia = int128_add(worker->inertia, int128_times(weight, term));
+        }
+    }
+}
+
+static int inertia(struct kmeans_run *run, struct int128 *total, struct spot_error *err)
+{
+    (void)err;
+    for (int i = 0; i < run->threads; i++)
+        run->workers[i].inertia = int128_from(0);
+    parallel(run, run->data->tasks, inertia_task, run);
+    *total = int128_from(0);
+    for (int i = 0; i < run->threads; i++)
+        *total = int128_add(*total, run->workers[i].inertia);
+    return SPOT_OK;
+}
+
+static int copy_labels(struct kmeans_run *run, int64_t first, int64_t rows, int32_t *labels,
+                       struct spot_error *err)
+{
+    (void)err;
+    memcpy(labels, run->labels + first, (size_t)rows * sizeof *labels);
+    return SPOT_OK;
+}
+
+void data_row(const struct backend_data *data, int64_t row, float *values)
+{
+    const float *x = data_block(data, row / BLOCK_ROWS) + row % BLOCK_ROWS;
+    for (int32_t j = 0; j < data->columns; j++)
+        values[j] = x[j * BLOCK_ROWS];
+}
+
+static int copy_row(struct kmeans_run *run, int64_t row, float *values, int64_t *weight,
+                    int32_t *label, struct spot_error *err)
+{
+    (void)err;
+    data_row(run->data, row, values);
+    *weight = row_weight(run->data, row);
+    *label = run->labels[row];
+    return SPOT_OK;
+}
+
+const struct backend_kmeans cpu_kmeans = {
+    .open = run_open,
+    .close = run_close,
+    .start = start,
+    .move = move_centres,
+    .centres = copy_centres,
+    .pass = pass,
+    .partial = copy_partial,
+    .run = run_steps,
+    .inertia = inertia,
+    .farthest = cpu_farthest,
+    .labels = copy_labels,
+    .row = copy_row,
+    .seed_begin = cpu_seed_begin,
+    .seed_try = cpu_seed_try,
+    .seed_take = cpu_seed_take,
+    .seed_pick = cpu_seed_pick,
+    .assign = cpu_kmeans_assign,
+};

@@ -1,0 +1,121 @@
+/* The filter's scores are h_c - x.c with h_c = |c|^2 / 2, which order the centres as the squared
+ * distances do. Each score is computed in float32 with a known bound on its error; only where the
+ * two best are closer than twice the bound can the order be wrong, and there the definition
+ * decides. The bound: standard analysis of a chain of fused multiply-adds, Higham, Accuracy and
+ * Stability of Numerical Algorithms, 2nd ed., section 3.1; the proof is in docs/exactness.md. */
+#include "fallback/filter.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "blackspot.h"
+#include "numerics/distance.h"
+
+int filter_open(struct filter_space *space, int32_t k, int32_t columns, const double *offset,
+                int32_t tile)
+{
+    memset(space, 0, sizeof *space);
+    space->tile = tile;
+    space->tiles = (k + tile - 1) / tile;
+    int64_t padded = (int64_t)space->tiles * tile;
+    space->exact = spot_alloc((int64_t)k * columns, sizeof *space->exact);
+    space->packed = spot_alloc_zero(padded * columns, sizeof *space->packed);
+    space->halves = spot_alloc(padded, sizeof *space->halves);
+    space->reach = spot_alloc(columns, sizeof *space->reach);
+    if (space->exact == NULL || space->packed == NULL || space->halves == NULL ||
+        space->reach == NULL) {
+        filter_close(space);
+        return SPOT_ENOMEM;
+    }
+    for (int64_t c = 0; c < padded; c++)
+        space->halves[c] = FLT_MAX;
+    space->filter = (struct kmeans_filter){.k = k,
+                                           .columns = columns,
+                                           .exact = space->exact,
+                                           .offset = offset,
+                                           .centres = space->packed,
+                                           .halves = space->halves};
+    return SPOT_OK;
+}
+
+void filter_close(struct filter_space *space)
+{
+    free(space->exact);
+    free(space->packed);
+    free(space->halves);
+    free(space->reach);
+    memset(space, 0, sizeof *space);
+}
+
+/* Twice the largest difference between a computed and a true score, plus what the float64
+ * definition itself may be off, both for halves of squared distances. */
+static float margin_of(const struct filter_space *space, const float *largest, double highest_half)
+{
+    const double u32 = 0x1p-24, u64 = 0x1p-53, slack = 1.01;
+    int32_t d = space->filter.columns;
+    double magnitude = highest_half; /* of the terms of a score */
+    double farthest = 0.0;           /* no squared distance is above it */
+    for (int32_t j = 0; j < d; j++) {
+        double x = (double)largest[j];
+        magnitude += x * space->reach[j];
+        farthest += (x + space->reach[j]) * (x + space->reach[j]);
+    }
+    double score_error = (d + 3) * u32 * magnitude + (d + 2) * 0x1p-149;
+    double definition_error = (d + 3) * u64 * farthest / 2;
+    double margin = 2 * (score_error + definition_error) * slack;
+    return margin < (double)FLT_MAX ? nextafterf((float)margin, INFINITY) : INFINITY;
+}
+
+void filter_pack(struct filter_space *space, const float *largest)
+{
+    const struct kmeans_filter *filter = &space->filter;
+    int32_t d = filter->columns, tile = space->tile;
+    double highest_half = 0.0;
+    memset(space->reach, 0, (size_t)d * sizeof *space->reach);
+    for (int32_t c = 0; c < filter->k; c++) {
+        float *packed = space->packed + (int64_t)(c / tile) * d * tile + c % tile;
+        double half = 0.0;
+        for (int32_t j = 0; j < d; j++) {
+            double centre = filter->exact[(int64_t)c * d + j] - filter->offset[j];
+            packed[(int64_t)j * tile] = (float)centre;
+            half += centre * centre / 2;
+            if (fabs(centre) > space->reach[j]) space->reach[j] = fabs(centre);
+        }
+        space->halves[c] = (float)half;
+        if (half > highest_half) highest_half = half;
+    }
+    space->filter.margin = margin_of(space, largest, highest_half);
+}
+
+/* The definition, for one row. */
+static int32_t nearest_centre(const struct kmeans_filter *filter, const float *x)
+{
+    int32_t label = 0;
+    double nearest = INFINITY;
+    for (int32_t c = 0; c < filter->k; c++) {
+        const double *centre = filter->exact + (int64_t)c * filter->columns;
+        double d2 = squared_distance(x, BLOCK_ROWS, filter->offset, centre, filter->columns);
+        if (d2 < nearest) {
+            nearest = d2;
+            label = c;
+        }
+    }
+    return label;
+}
+
+int32_t filter_block(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
+                     const float *x, int32_t rows, int32_t *labels)
+{
+    uint64_t ties = kernels->filter(filter, x, labels);
+    if (rows < BLOCK_ROWS) ties &= ((uint64_t)1 << rows) - 1;
+    int32_t decided = 0;
+    for (; ties != 0; ties &= ties - 1) {
+        int32_t i = __builtin_ctzll(ties);
+        labels[i] = nearest_centre(filter, x + i);
+        decided++;
+    }
+    return decided;
+}

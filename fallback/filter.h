@@ -1,0 +1,30 @@
+/* Centres packed for the float32 filter, with the bound of its error (docs/exactness.md). */
+#ifndef SPOT_FALLBACK_FILTER_H
+#define SPOT_FALLBACK_FILTER_H
+
+#include "fallback/kmeans_kernels.h"
+
+/* Memory of a filter for k centres; the struct kmeans_filter inside points into it. */
+struct filter_space {
+    struct kmeans_filter filter;
+    int32_t tile, tiles;
+    double *exact; /* (k, columns) */
+    float *packed; /* (tiles, columns, tile) */
+    float *halves; /* (tiles * tile) */
+    double *reach; /* (columns) largest |centre without offset| */
+};
+
+/* 0, or SPOT_ENOMEM with everything freed. offset (columns) is borrowed. */
+int filter_open(struct filter_space *space, int32_t k, int32_t columns, const double *offset,
+                int32_t tile);
+void filter_close(struct filter_space *space);
+
+/* Packs space->exact and bounds the error for rows with |x_j| <= largest_j; (columns). */
+void filter_pack(struct filter_space *space, const float *largest);
+
+/* Labels of one block by the written definition: the kernels' filter, then float64 for the rows it
+ * could not decide among the first `rows`. labels (BLOCK_ROWS). Returns how many those were. */
+int32_t filter_block(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
+                     const float *x, int32_t rows, int32_t *labels);
+
+#endif

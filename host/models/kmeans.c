@@ -1,0 +1,294 @@
+/* KMeans through the public interface: checks, statistics, compaction, several runs of which the
+ * best is kept, and scoring. */
+#include "models/kmeans.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "models/kmeans_fit.h"
+
+struct spot_kmeans_options spot_kmeans_defaults(void)
+{
+    return (struct spot_kmeans_options){
+        .init = SPOT_INIT_KMEANSPP, .max_iter = 300, .tol = 1e-4, .compact = -1};
+}
+
+spot_kmeans *kmeans_new(int32_t k, int32_t columns)
+{
+    spot_kmeans *model = calloc(1, sizeof *model);
+    if (model == NULL) return NULL;
+    model->centres = spot_alloc_zero((int64_t)k * columns, sizeof *model->centres);
+    model->sizes = spot_alloc_zero(k, sizeof *model->sizes);
+    if (model->centres == NULL || model->sizes == NULL) {
+        spot_kmeans_free(model);
+        return NULL;
+    }
+    model->result = (struct spot_kmeans_result){
+        .k = k, .columns = columns, .centres = model->centres, .sizes = model->sizes};
+    return model;
+}
+
+void spot_kmeans_free(spot_kmeans *model)
+{
+    if (model == NULL) return;
+    free(model->centres);
+    free(model->sizes);
+    free(model);
+}
+
+const struct spot_kmeans_result *spot_kmeans_result(const spot_kmeans *model)
+{
+    return &model->result;
+}
+
+/* ---- Checks -----------------------------------------------------------------------------------
+ */
+
+static int check_matrix(const struct spot_matrix *data, struct spot_error *err)
+{
+    if (data->columns < 1)
+        return spot_fail(err, SPOT_EDATA, "the data has no columns; choose at least one feature");
+    if (data->rows < 1) return spot_fail(err, SPOT_EDATA, "the data has no rows");
+    if (data->rows > INT64_MAX / 64 / data->columns)
+        return spot_fail(err, SPOT_EDATA, "%lld rows of %d columns are too many",
+                         (long long)data->rows, (int)data->columns);
+    return SPOT_OK;
+}
+
+static int check_centres(const struct spot_kmeans_options *options, int32_t columns,
+                         struct spot_error *err)
+{
+    if (options->init != SPOT_INIT_CENTRES) return SPOT_OK;
+    if (options->centres == NULL)
+        return spot_fail(err, SPOT_EUSAGE, "init: centres are announced but not given");
+    for (int64_t i = 0; i < (int64_t)options->k * columns; i++)
+        if (!isfinite(options->centres[i]))
+            return spot_fail(err, SPOT_EDATA, "initial centre %lld, column %lld is not finite",
+                             (long long)(i / columns), (long long)(i % columns));
+    return SPOT_OK;
+}
+
+static int check_options(const struct spot_kmeans_options *options, const struct spot_matrix *data,
+                         struct spot_error *err)
+{
+    if (options->k < 1)
+        return spot_fail(err, SPOT_EUSAGE, "k = %d: a clustering has at least one cluster",
+                         (int)options->k);
+    if (options->k > data->rows)
+        return spot_fail(err, SPOT_EDATA, "k = %d is more than the %lld rows; choose a smaller k",
+                         (int)options->k, (long long)data->rows);
+    if (options->max_iter < 1)
+        return spot_fail(err, SPOT_EUSAGE, "max_iter = %d: at least one iteration is needed",
+                         (int)options->max_iter);
+    if (!(options->tol >= 0) || isinf(options->tol))
+        return spot_fail(err, SPOT_EUSAGE, "tol = %g: it is finite and not negative", options->tol);
+    if (options->n_init < 0)
+        return spot_fail(err, SPOT_EUSAGE, "n_init = %d: it is 1 or more, or 0 for the default",
+                         (int)options->n_init);
+    if (options->batch_rows < 0)
+        return spot_fail(err, SPOT_EUSAGE,
+                         "batch_rows = %lld: it is 1 or more, or 0 for the default",
+                         (long long)options->batch_rows);
+    if (options->compact < -1 || options->compact > 1)
+        return spot_fail(err, SPOT_EUSAGE, "compact = %d: choose 1, 0 or -1",
+                         (int)options->compact);
+    return check_centres(options, data->columns, err);
+}
+
+/* Runs to make: centres given need only one. */
+static int32_t runs_of(const struct spot_kmeans_options *options)
+{
+    if (options->init == SPOT_INIT_CENTRES) return 1;
+    if (options->n_init > 0) return options->n_init;
+    return options->init == SPOT_INIT_RANDOM ? 10 : 1;
+}
+
+/* ---- Fit --------------------------------------------------------------------------------------
+ */
+
+static int put_rows(struct kmeans_fit *fit, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const struct backend_core *core = fit->engine->tables->core;
+    const struct compacted *merged = &fit->compacted;
+    bool compact = merged->groups > 0;
+    int64_t rows = compact ? merged->groups : fit->matrix->rows;
+    int32_t columns = fit->matrix->columns;
+    const float *values = compact ? merged->values : fit->matrix->values;
+    const int64_t *weights = compact ? merged->weights : fit->statistics.weights;
+    int64_t batch = fit->options->batch_rows > 0 ? fit->options->batch_rows : rows;
+    SPOT_TRY(core->data_open(fit->engine->backend, rows, columns, fit->statistics.offset, batch,
+                             &fit->data, err));
+    for (int64_t first = 0; first < rows; first += batch) {
+        int64_t count = rows - first < batch ? rows - first : batch;
+        SPOT_TRY(core->data_put(fit->data, first, count, values + first * columns,
+                                weights == NULL ? NULL : weights + first,
+                                compact ? merged->counts + first : NULL, err));
+    }
+    if (compact) SPOT_TRY(core->data_map(fit->data, fit->matrix->rows, merged->group_of_row, err));
+out:
+    return status;
+}
+
+static int open_fit(struct kmeans_fit *fit, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    int32_t k = fit->options->k, columns = fit->matrix->columns;
+    int64_t cells = (int64_t)k * columns;
+    fit->centres = spot_alloc(cells, sizeof *fit->centres);
+    fit->partial.sums = spot_alloc(cells, sizeof *fit->partial.sums);
+    fit->partial.weights = spot_alloc(k, sizeof *fit->partial.weights);
+    fit->partial.sizes = spot_alloc(k, sizeof *fit->partial.sizes);
+    fit->far = spot_alloc(k, sizeof *fit->far);
+    fit->row = spot_alloc(columns, sizeof *fit->row);
+    if (fit->centres == NULL || fit->partial.sums == NULL || fit->partial.weights == NULL ||
+        fit->partial.sizes == NULL || fit->far == NULL || fit->row == NULL)
+        return spot_fail_memory(err, "the clusters");
+    SPOT_TRY(statistics_of(fit->matrix, fit->options->centres, k, engine_pool(fit->engine),
+                           &fit->statistics, err));
+    fit->tolerance = fit->options->tol * fit->statistics.mean_variance;
+    if (fit->options->compact != 0)
+        SPOT_TRY(compact_rows(fit->matrix, fit->statistics.weights, fit->options->compact == 1,
+                              &fit->compacted, err));
+    SPOT_TRY(put_rows(fit, err));
+    SPOT_TRY(fit->backend->open(fit->data, k, &fit->statistics.quantiser, &fit->run, err));
+out:
+    return status;
+}
+
+static void close_fit(struct kmeans_fit *fit)
+{
+    fit->backend->close(fit->run);
+    fit->engine->tables->core->data_close(fit->data);
+    compacted_clear(&fit->compacted);
+    statistics_clear(&fit->statistics);
+    free(fit->centres);
+    free(fit->partial.sums);
+    free(fit->partial.weights);
+    free(fit->partial.sizes);
+    free(fit->far);
+    free(fit->row);
+}
+
+int kmeans_row(struct kmeans_fit *fit, int64_t row, double *values, struct spot_error *err)
+{
+    int64_t weight;
+    int32_t label;
+    int status = fit->backend->row(fit->run, row, fit->row, &weight, &label, err);
+    for (int32_t j = 0; status == SPOT_OK && j < fit->matrix->columns; j++)
+        values[j] = (double)fit->row[j] + fit->statistics.offset[j];
+    return status;
+}
+
+/* Copies the current run into the model. */
+static void keep_run(const struct kmeans_fit *fit, spot_kmeans *model)
+{
+    size_t k = (size_t)fit->options->k, cells = k * (size_t)fit->matrix->columns;
+    const struct quantiser *q = &fit->statistics.quantiser;
+    memcpy(model->centres, fit->centres, cells * sizeof *model->centres);
+    memcpy(model->sizes, fit->partial.sizes, k * sizeof *model->sizes);
+    model->result.inertia = int128_to_double(fit->inertia) / q->distance_scale / q->weight_scale;
+    model->result.iterations = fit->iterations;
+    model->result.converged = fit->converged;
+    model->result.best_run = fit->run_index;
+    int64_t rows = fit->compacted.groups > 0 ? fit->compacted.groups : fit->matrix->rows;
+    model->result.near_ties = (double)fit->near_ties / ((double)rows * fit->iterations);
+}
+
+static int make_runs(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    struct int128 best = int128_from(0);
+    for (fit->run_index = 0; fit->run_index < fit->n_init; fit->run_index++) {
+        SPOT_TRY(kmeans_seed(fit, err));
+        SPOT_TRY(kmeans_lloyd(fit, err));
+        engine_log(fit->engine, SPOT_LOG_DEBUG, "run %d: %d iterations, %lld near ties",
+                   (int)fit->run_index, (int)fit->iterations, (long long)fit->near_ties);
+        if (fit->run_index > 0 && int128_compare(fit->inertia, best) >= 0) continue;
+        best = fit->inertia;
+        keep_run(fit, model);
+    }
+out:
+    return status;
+}
+
+static void warn_of_empty_clusters(const struct kmeans_fit *fit, const spot_kmeans *model)
+{
+    int32_t used = 0;
+    for (int32_t c = 0; c < model->result.k; c++)
+        used += model->sizes[c] > 0;
+    if (used < model->result.k)
+        engine_log(fit->engine, SPOT_LOG_WARNING,
+                   "only %d of %d clusters have rows; the data may have fewer different rows than "
+                   "k",
+                   (int)used, (int)model->result.k);
+}
+
+int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
+                    const struct spot_kmeans_options *options, spot_kmeans **out,
+                    struct spot_error *err)
+{
+    int status = SPOT_OK;
+    *out = NULL;
+    spot_kmeans *model = NULL;
+    struct kmeans_fit fit = {.engine = engine,
+                             .backend = engine->tables->kmeans,
+                             .options = options,
+                             .matrix = data,
+                             .n_init = runs_of(options)};
+    SPOT_TRY(check_matrix(data, err));
+    SPOT_TRY(check_options(options, data, err));
+    model = kmeans_new(options->k, data->columns);
+    if (model == NULL) {
+        status = spot_fail_memory(err, "the model");
+        goto out;
+    }
+    SPOT_TRY(open_fit(&fit, err));
+    SPOT_TRY(make_runs(&fit, model, err));
+    warn_of_empty_clusters(&fit, model);
+out:
+    close_fit(&fit);
+    if (status < 0) {
+        spot_kmeans_free(model);
+        model = NULL;
+    }
+    *out = model;
+    return status;
+}
+
+/* ---- Scoring ----------------------------------------------------------------------------------
+ */
+
+int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
+                       const struct spot_matrix *data, int32_t *labels, double *distances,
+                       struct spot_error *err)
+{
+    int status = SPOT_OK;
+    int32_t columns = model->result.columns;
+    double *ranges = NULL; /* (3, columns): minimum, maximum, offset */
+    if (data->columns != columns)
+        return spot_fail(err, SPOT_EDATA, "the data has %d columns where the model has %d",
+                         (int)data->columns, (int)columns);
+    if (data->rows == 0) return SPOT_OK;
+    SPOT_TRY(check_matrix(data, err));
+    ranges = spot_alloc(3 * (int64_t)columns, sizeof *ranges);
+    if (ranges == NULL) {
+        status = spot_fail_memory(err, "the columns' ranges");
+        goto out;
+    }
+    SPOT_TRY(column_ranges(data, engine_pool(engine), ranges, ranges + columns, err));
+    for (int32_t j = 0; j < columns; j++)
+        ranges[2 * columns + j] = exact_offset(ranges[j], ranges[columns + j]);
+    SPOT_TRY(engine->tables->kmeans->assign(engine->backend, model->result.k, columns,
+                                            model->centres, ranges + 2 * columns, data->rows,
+                                            data->values, labels, distances, err));
+    for (int64_t i = 0; distances != NULL && i < data->rows; i++)
+        distances[i] = sqrt(distances[i]);
+out:
+    free(ranges);
+    return status;
+}

@@ -1,0 +1,42 @@
+/* The steps of a fit, shared by its files: seeding, Lloyd's iterations, empty clusters. */
+#ifndef SPOT_MODELS_KMEANS_FIT_H
+#define SPOT_MODELS_KMEANS_FIT_H
+
+#include "data/compact.h"
+#include "models/kmeans.h"
+#include "models/statistics.h"
+
+struct kmeans_fit {
+    spot_engine *engine;
+    const struct backend_kmeans *backend;
+    const struct spot_kmeans_options *options;
+    const struct spot_matrix *matrix;
+    struct statistics statistics;
+    struct compacted compacted; /* groups 0: rows as they came */
+    struct backend_data *data;
+    struct kmeans_run *run;
+    double tolerance; /* on the squared shift */
+    int32_t n_init, run_index;
+
+    double *centres;               /* (k, columns) of the current run */
+    struct kmeans_partial partial; /* work space of its shape */
+    struct kmeans_far *far;        /* (k) */
+    float *row;                    /* (columns) */
+
+    /* the current run's outcome */
+    int32_t iterations;
+    int32_t converged;
+    int64_t near_ties;
+    struct int128 inertia;
+};
+
+/* Initial centres of run `run_index` into fit->centres (kmeans_seed.c). */
+int kmeans_seed(struct kmeans_fit *fit, struct spot_error *err);
+
+/* Lloyd's iterations from fit->centres to the end, labels and inertia (kmeans_lloyd.c). */
+int kmeans_lloyd(struct kmeans_fit *fit, struct spot_error *err);
+
+/* One row of the matrix, offset added again: (columns) float64. */
+int kmeans_row(struct kmeans_fit *fit, int64_t row, double *values, struct spot_error *err);
+
+#endif

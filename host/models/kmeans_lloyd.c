@@ -1,0 +1,133 @@
+/* Lloyd's iterations, led from the host: the backend makes steps until something happens, and what
+ * happens, an empty cluster above all, is decided here, once for all devices. */
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "models/kmeans_fit.h"
+#include "numerics/update.h"
+
+/* Takes one original row out of its cluster and makes it the whole of an empty one, in a copy of
+ * the sums: the running sums keep belonging to the labels. */
+static int relocate(struct kmeans_fit *fit, int32_t empty, int64_t row, struct spot_error *err)
+{
+    const struct quantiser *q = &fit->statistics.quantiser;
+    struct kmeans_partial *partial = &fit->partial;
+    int64_t weight;
+    int32_t from;
+    int status = fit->backend->row(fit->run, row, fit->row, &weight, &from, err);
+    if (status < 0) return status;
+    for (int32_t j = 0; j < q->columns; j++) {
+        struct int128 value = int128_multiply(weight, quantise((double)fit->row[j], q->scale[j]));
+        struct int128 *source = &partial->sums[(int64_t)from * q->columns + j];
+        *source = int128_subtract(*source, value);
+        partial->sums[(int64_t)empty * q->columns + j] = value;
+    }
+    partial->weights[from] = int128_subtract(partial->weights[from], int128_from(weight));
+    partial->weights[empty] = int128_from(weight);
+    return SPOT_OK;
+}
+
+/* Gives every empty cluster, in turn, the row farthest from its own centre; a row that stands for
+ * several equal ones can serve as often. Clusters for which no row is off its centre stay empty. */
+static int fill_empty_clusters(struct kmeans_fit *fit, struct spot_error *err)
+{
+    int32_t k = fit->options->k, found = 0, next = 0;
+    int64_t uses = 0;
+    int status = SPOT_OK;
+    SPOT_TRY(fit->backend->partial(fit->run, &fit->partial, err));
+    int32_t wanted = 0;
+    for (int32_t c = 0; c < k; c++)
+        wanted += int128_is_zero(fit->partial.weights[c]);
+    SPOT_TRY(fit->backend->farthest(fit->run, fit->centres, wanted, fit->far, &found, err));
+    for (int32_t c = 0; c < k && next < found; c++) {
+        if (!int128_is_zero(fit->partial.weights[c])) continue;
+        const struct kmeans_far *far = &fit->far[next];
+        if (far->distance == 0) break;
+        SPOT_TRY(relocate(fit, c, far->row, err));
+        int64_t copies = fit->compacted.groups > 0 ? fit->compacted.counts[far->row] : 1;
+        if (++uses == copies) {
+            next++;
+            uses = 0;
+        }
+    }
+out:
+    return status;
+}
+
+/* The update of a step that met empty clusters. */
+static int update_with_empty(struct kmeans_fit *fit, struct kmeans_event *event,
+                             struct spot_error *err)
+{
+    int status = SPOT_OK;
+    SPOT_TRY(fit->backend->centres(fit->run, fit->centres, err));
+    SPOT_TRY(fill_empty_clusters(fit, err));
+    event->shift = update_centres(&fit->statistics.quantiser, fit->options->k, fit->partial.sums,
+                                  fit->partial.weights, fit->centres);
+    SPOT_TRY(fit->backend->move(fit->run, fit->centres, err));
+    if (event->moved == 0)
+        event->kind = KMEANS_STABLE;
+    else
+        event->kind = event->shift <= fit->tolerance ? KMEANS_SHIFT : KMEANS_STEPS;
+out:
+    return status;
+}
+
+static void report(const struct kmeans_fit *fit, const struct kmeans_event *event)
+{
+    const struct spot_kmeans_options *options = fit->options;
+    if (options->progress == NULL) return;
+    const struct spot_kmeans_progress progress = {
+        .run = fit->run_index,
+        .runs = fit->n_init,
+        .iteration = fit->iterations,
+        .max_iter = options->max_iter,
+        .moved = event->moved,
+        .shift = event->shift,
+    };
+    options->progress(options->progress_arg, &progress);
+}
+
+/* Iterations until an end. *settled: the last pass was made with the final centres. */
+static int iterate(struct kmeans_fit *fit, bool *settled, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const struct spot_kmeans_options *options = fit->options;
+    *settled = false;
+    while (fit->iterations < options->max_iter) {
+        int32_t steps = options->progress != NULL ? 1 : options->max_iter - fit->iterations;
+        struct kmeans_event event;
+        SPOT_TRY(fit->backend->run(fit->run, steps, fit->tolerance, &event, err));
+        fit->iterations += event.steps;
+        fit->near_ties += event.near_ties;
+        if (event.kind == KMEANS_STOPPED)
+            return spot_fail(err, SPOT_ESTOPPED, "stopped in iteration %d", (int)fit->iterations);
+        bool relocated = event.kind == KMEANS_EMPTY;
+        if (relocated) SPOT_TRY(update_with_empty(fit, &event, err));
+        report(fit, &event);
+        if (event.kind == KMEANS_STEPS) continue;
+        fit->converged = 1;
+        *settled = event.kind == KMEANS_STABLE && !relocated;
+        break;
+    }
+out:
+    return status;
+}
+
+int kmeans_lloyd(struct kmeans_fit *fit, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    bool settled;
+    fit->iterations = fit->converged = 0;
+    fit->near_ties = 0;
+    SPOT_TRY(fit->backend->start(fit->run, fit->centres, err));
+    SPOT_TRY(iterate(fit, &settled, err));
+    /* Labels and inertia belong to the final centres. */
+    if (!settled) SPOT_TRY(fit->backend->pass(fit->run, err));
+    SPOT_TRY(fit->backend->centres(fit->run, fit->centres, err));
+    SPOT_TRY(fit->backend->partial(fit->run, &fit->partial, err));
+    SPOT_TRY(fit->backend->inertia(fit->run, &fit->inertia, err));
+out:
+    return status;
+}

@@ -1,0 +1,35 @@
+/* What a fit must know about all rows before it begins: ranges, the fixed-point scales they allow,
+ * and the variance that tol is measured in. Parts merge by minimum, maximum and integer sums, so
+ * nothing here depends on batches or threads. */
+#ifndef SPOT_MODELS_STATISTICS_H
+#define SPOT_MODELS_STATISTICS_H
+
+#include "base/pool.h"
+#include "blackspot.h"
+#include "numerics/quantiser.h"
+
+struct statistics {
+    int32_t columns;
+    double *minimum, *maximum;  /* (columns) */
+    double *offset, *scale;     /* (columns) of the quantiser */
+    double mean_variance;       /* mean over the columns of the unweighted variance */
+    int64_t *weights;           /* (rows) quantised sample weights, or NULL: 1 each */
+    struct int128 weight;       /* their sum */
+    struct quantiser quantiser; /* points to offset and scale */
+};
+
+/* Passes over the matrix; centres (k, columns) may be NULL, else their range counts too.
+ * Errors: SPOT_EDATA with row and column. */
+int statistics_of(const struct spot_matrix *data, const double *centres, int32_t k,
+                  struct spot_pool *pool, struct statistics *statistics, struct spot_error *err);
+void statistics_clear(struct statistics *statistics);
+
+/* Ranges alone, with the check that every value is finite: minimum, maximum (columns). */
+int column_ranges(const struct spot_matrix *data, struct spot_pool *pool, double *minimum,
+                  double *maximum, struct spot_error *err);
+
+/* A value that can be taken off every value of a column exactly, in float32: its minimum where all
+ * lie within a factor of two (Sterbenz), else 0. */
+double exact_offset(double minimum, double maximum);
+
+#endif

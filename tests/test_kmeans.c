@@ -1,0 +1,517 @@
+/* KMeans against a plain float64 Lloyd written here, and the promise that its bits depend on
+ * nothing but data and options. */
+#define _POSIX_C_SOURCE 200809L
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blackspot.h"
+#include "suite.h"
+
+static uint64_t state;
+
+static double uniform(void) /* splitmix64, Steele et al. 2014 */
+{
+    uint64_t z = (state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+}
+
+/* (n, d) rows around k centres; step > 0 rounds to a lattice, which makes ties and equal rows. */
+static float *make_rows(int64_t n, int32_t d, int32_t k, double step, uint64_t seed)
+{
+    float *x = malloc((size_t)n * (size_t)d * sizeof *x);
+    state = seed;
+    for (int64_t i = 0; i < n; i++)
+        for (int32_t j = 0; j < d; j++) {
+            double value = 10.0 * (double)((i * 7 + j * 3) % k) + 6 * (uniform() + uniform() - 1);
+            x[i * d + j] = (float)(step > 0 ? step * rint(value / step) : value);
+        }
+    return x;
+}
+
+static spot_engine *open_engine(int threads, const char *variant)
+{
+    const struct spot_engine_options options = {.device = "cpu", .threads = threads};
+    spot_engine *engine;
+    struct spot_error err;
+    if (variant != NULL) setenv("BLACKSPOT_CPU", variant, 1);
+    int status = spot_engine_open(&options, &engine, &err);
+    unsetenv("BLACKSPOT_CPU");
+    if (status == SPOT_EDEVICE) return NULL; /* not on this processor */
+    CU_ASSERT_EQUAL_FATAL(status, SPOT_OK);
+    return engine;
+}
+
+static spot_kmeans *fit(spot_engine *engine, const struct spot_matrix *data,
+                        const struct spot_kmeans_options *options)
+{
+    spot_kmeans *model;
+    struct spot_error err = {0};
+    int status = spot_kmeans_fit(engine, data, options, &model, &err);
+    if (status < 0) printf("\n%s\n", err.message);
+    CU_ASSERT_EQUAL_FATAL(status, SPOT_OK);
+    return model;
+}
+
+static int same_model(const spot_kmeans *a, const spot_kmeans *b)
+{
+    const struct spot_kmeans_result *x = spot_kmeans_result(a), *y = spot_kmeans_result(b);
+    size_t cells = (size_t)x->k * (size_t)x->columns;
+    return x->k == y->k && x->columns == y->columns && x->inertia == y->inertia &&
+           x->iterations == y->iterations && x->converged == y->converged &&
+           x->best_run == y->best_run &&
+           memcmp(x->centres, y->centres, cells * sizeof *x->centres) == 0 &&
+           memcmp(x->sizes, y->sizes, (size_t)x->k * sizeof *x->sizes) == 0;
+}
+
+/* ---- The reference ----------------------------------------------------------------------------
+ */
+
+static int32_t nearest(const float *x, const double *centres, int32_t k, int32_t d, double *best)
+{
+    int32_t label = 0;
+    *best = INFINITY;
+    for (int32_t c = 0; c < k; c++) {
+        double sum = 0;
+        for (int32_t j = 0; j < d; j++) {
+            double difference = (double)x[j] - centres[c * d + j];
+            sum += difference * difference;
+        }
+        if (sum < *best) {
+            *best = sum;
+            label = c;
+        }
+    }
+    return label;
+}
+
+struct reference {
+    double centres[64 * 16];
+    int32_t *labels;
+    double inertia;
+    int iterations;
+};
+
+/* Lloyd to stable labels; no cluster may run empty. */
+static void lloyd(const struct spot_matrix *data, const double *start, int32_t k,
+                  struct reference *out)
+{
+    int32_t d = data->columns;
+    memcpy(out->centres, start, (size_t)(k * d) * sizeof *start);
+    out->labels = malloc((size_t)data->rows * sizeof *out->labels);
+    memset(out->labels, -1, (size_t)data->rows * sizeof *out->labels);
+    for (out->iterations = 1;; out->iterations++) {
+        double sums[64 * 16] = {0}, weights[64] = {0}, distance;
+        int64_t moved = 0;
+        out->inertia = 0;
+        for (int64_t i = 0; i < data->rows; i++) {
+            const float *x = data->values + i * d;
+            int32_t label = nearest(x, out->centres, k, d, &distance);
+            double w = data->weights == NULL ? 1 : data->weights[i];
+            moved += label != out->labels[i];
+            out->labels[i] = label;
+            out->inertia += w * distance;
+            weights[label] += w;
+            for (int32_t j = 0; j < d; j++)
+                sums[label * d + j] += w * (double)x[j];
+        }
+        if (moved == 0) return;
+        for (int32_t c = 0; c < k; c++)
+            for (int32_t j = 0; j < d; j++)
+                out->centres[c * d + j] = sums[c * d + j] / weights[c];
+    }
+}
+
+static void check_against_lloyd(spot_engine *engine, const struct spot_matrix *data, int32_t k)
+{
+    double start[64 * 16];
+    for (int32_t c = 0; c < k; c++)
+        for (int32_t j = 0; j < data->columns; j++)
+            start[c * data->columns + j] =
+                (double)data->values[(c * 31 % data->rows) * data->columns + j] +
+                0.01 * sqrt(2.0 + c + j);
+    struct reference expected;
+    lloyd(data, start, k, &expected);
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = k;
+    options.init = SPOT_INIT_CENTRES;
+    options.centres = start;
+    options.tol = 0;
+    options.max_iter = 1000;
+    spot_kmeans *model = fit(engine, data, &options);
+    const struct spot_kmeans_result *result = spot_kmeans_result(model);
+    CU_ASSERT_EQUAL(result->iterations, expected.iterations);
+    CU_ASSERT_EQUAL(result->converged, 1);
+    CU_ASSERT(fabs(result->inertia - expected.inertia) <= 1e-9 * expected.inertia);
+    for (int32_t i = 0; i < k * data->columns; i++)
+        CU_ASSERT(fabs(result->centres[i] - expected.centres[i]) <= 1e-9 * 100);
+
+    int32_t *labels = malloc((size_t)data->rows * sizeof *labels);
+    double *distances = malloc((size_t)data->rows * sizeof *distances);
+    CU_ASSERT_EQUAL(spot_kmeans_assign(engine, model, data, labels, distances, NULL), SPOT_OK);
+    int wrong = 0;
+    for (int64_t i = 0; i < data->rows; i++) {
+        double d2;
+        nearest(data->values + i * data->columns, result->centres, k, data->columns, &d2);
+        wrong += labels[i] != expected.labels[i] || distances[i] != sqrt(d2);
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    free(labels);
+    free(distances);
+    free(expected.labels);
+    spot_kmeans_free(model);
+}
+
+static void equals_plain_lloyd(void)
+{
+    const char *variants[] = {"ref", "avx2", "avx512"};
+    const int64_t rows[] = {40, 64, 65, 1000, 5000};
+    for (int v = 0; v < 3; v++) {
+        spot_engine *engine = open_engine(2, variants[v]);
+        if (engine == NULL) continue;
+        for (int r = 0; r < 5; r++)
+            for (int32_t d = 1; d <= 16; d += 5) {
+                float *x = make_rows(rows[r], d, 5, 0, 17 + (uint64_t)d);
+                struct spot_matrix data = {x, NULL, rows[r], d};
+                check_against_lloyd(engine, &data, 5);
+                double *w = malloc((size_t)rows[r] * sizeof *w);
+                for (int64_t i = 0; i < rows[r]; i++)
+                    w[i] = 0.5 + uniform();
+                data.weights = w;
+                check_against_lloyd(engine, &data, 3);
+                free(w);
+                free(x);
+            }
+        spot_engine_close(engine);
+    }
+}
+
+/* ---- Same bits --------------------------------------------------------------------------------
+ */
+
+static void bits_do_not_depend_on_the_machine(void)
+{
+    const int64_t n = 20000;
+    const int32_t d = 3;
+    const char *variants[] = {"ref", "avx2", "avx512"};
+    for (int weighted = 0; weighted < 2; weighted++) {
+        float *x = make_rows(n, d, 4, 1.0, 5);
+        double *w = malloc((size_t)n * sizeof *w);
+        for (int64_t i = 0; i < n; i++)
+            w[i] = 0.1 * (double)(1 + i % 3);
+        const struct spot_matrix data = {x, weighted ? w : NULL, n, d};
+        struct spot_kmeans_options options = spot_kmeans_defaults();
+        options.k = 6;
+        options.n_init = 3;
+        options.seed = 42;
+        spot_engine *engine = open_engine(1, "ref");
+        options.compact = 0;
+        spot_kmeans *first = fit(engine, &data, &options);
+        spot_engine_close(engine);
+        const int threads[] = {1, 2, 7};
+        for (int v = 0; v < 9; v++) {
+            engine = open_engine(threads[v % 3], variants[v / 3]);
+            if (engine == NULL) continue;
+            for (int compact = 0; compact < 2; compact++)
+                for (options.batch_rows = 0; options.batch_rows < 3000; options.batch_rows += 999) {
+                    options.compact = compact;
+                    spot_kmeans *model = fit(engine, &data, &options);
+                    CU_ASSERT(same_model(first, model));
+                    spot_kmeans_free(model);
+                }
+            spot_engine_close(engine);
+        }
+        spot_kmeans_free(first);
+        free(x);
+        free(w);
+    }
+}
+
+static void order_of_rows_does_not_matter(void)
+{
+    const int64_t n = 5000;
+    float *x = make_rows(n, 2, 5, 0, 3), *y = malloc((size_t)(2 * n) * sizeof *y);
+    for (int64_t i = 0; i < n; i++)
+        memcpy(y + 2 * i, x + 2 * (i * 3001 % n), 2 * sizeof *x);
+    const double centres[] = {0, 0, 10, 30, 20, 20, 40, 10, 1000, 1000};
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 5;
+    options.init = SPOT_INIT_CENTRES;
+    options.centres = centres;
+    spot_engine *engine = open_engine(2, NULL);
+    spot_kmeans *a = fit(engine, &(struct spot_matrix){x, NULL, n, 2}, &options);
+    spot_kmeans *b = fit(engine, &(struct spot_matrix){y, NULL, n, 2}, &options);
+    CU_ASSERT(same_model(a, b));
+    spot_kmeans_free(a);
+    spot_kmeans_free(b);
+    spot_engine_close(engine);
+    free(x);
+    free(y);
+}
+
+/* ---- Empty clusters, ties, extremes -----------------------------------------------------------
+ */
+
+static void empty_clusters_take_the_farthest_rows(void)
+{
+    /* Both centres given lie on the left group; the far one gets no row. */
+    const float x[] = {0, 1, 2, 3, 100};
+    const double centres[] = {1.5, -500};
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 2;
+    options.init = SPOT_INIT_CENTRES;
+    options.centres = centres;
+    for (int compact = 0; compact < 2; compact++) {
+        spot_engine *engine = open_engine(1, NULL);
+        options.compact = compact;
+        spot_kmeans *model = fit(engine, &(struct spot_matrix){x, NULL, 5, 1}, &options);
+        const struct spot_kmeans_result *result = spot_kmeans_result(model);
+        CU_ASSERT_EQUAL(result->centres[0], 1.5);
+        CU_ASSERT_EQUAL(result->centres[1], 100);
+        CU_ASSERT_EQUAL(result->sizes[0], 4);
+        CU_ASSERT_EQUAL(result->inertia, 5);
+        spot_kmeans_free(model);
+        spot_engine_close(engine);
+    }
+}
+
+static char last_log[512];
+
+static void keep_log(void *arg, enum spot_log_level level, const char *text)
+{
+    (void)arg;
+    if (level == SPOT_LOG_WARNING) snprintf(last_log, sizeof last_log, "%s", text);
+}
+
+static void fewer_different_rows_than_clusters_warns(void)
+{
+    const float x[] = {1, 1, 2, 2, 2, 2};
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 4;
+    spot_engine *engine;
+    const struct spot_engine_options engine_options = {.log = keep_log};
+    CU_ASSERT_EQUAL_FATAL(spot_engine_open(&engine_options, &engine, NULL), SPOT_OK);
+    for (int init = SPOT_INIT_KMEANSPP; init <= SPOT_INIT_RANDOM; init++) {
+        options.init = (enum spot_kmeans_init)init;
+        last_log[0] = '\0';
+        spot_kmeans *model = fit(engine, &(struct spot_matrix){x, NULL, 6, 1}, &options);
+        CU_ASSERT_EQUAL(spot_kmeans_result(model)->inertia, 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(last_log, "only 2 of 4 clusters"));
+        spot_kmeans_free(model);
+    }
+    spot_engine_close(engine);
+}
+
+static void ties_go_to_the_lowest_index(void)
+{
+    const float rows[] = {0, 2, 4, 1.9999999f}, two[] = {0, 0, 4, 4};
+    const double ends[] = {4, 0};
+    int32_t labels[4];
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 2;
+    options.init = SPOT_INIT_CENTRES;
+    options.centres = ends;
+    spot_engine *engine = open_engine(1, NULL);
+    spot_kmeans *model = fit(engine, &(struct spot_matrix){two, NULL, 4, 1}, &options);
+    CU_ASSERT_EQUAL(spot_kmeans_assign(engine, model, &(struct spot_matrix){rows, NULL, 4, 1},
+                                       labels, NULL, NULL),
+                    SPOT_OK);
+    CU_ASSERT(labels[0] == 1 && labels[1] == 0 && labels[2] == 0 && labels[3] == 1);
+    spot_kmeans_free(model);
+    spot_engine_close(engine);
+}
+
+/* Labels of one assignment equal the definition for data that strains float32. */
+static void labels_are_right_at_the_limits(void)
+{
+    const double offsets[] = {0, 1e6, -3e7, 1e-38, 1e15};
+    const double spreads[] = {1, 1e-1, 4, 1e-40, 1e8};
+    const int64_t n = 3000;
+    const char *variants[] = {"ref", "avx2", "avx512"};
+    for (int v = 0; v < 3; v++) {
+        spot_engine *engine = open_engine(2, variants[v]);
+        if (engine == NULL) continue;
+        for (int o = 0; o < 5; o++) {
+            float *x = make_rows(n, 3, 4, 0, 9);
+            for (int64_t i = 0; i < 3 * n; i++)
+                x[i] = (float)(offsets[o] + spreads[o] * (double)x[i]);
+            const struct spot_matrix data = {x, NULL, n, 3};
+            struct spot_kmeans_options options = spot_kmeans_defaults();
+            options.k = 7;
+            spot_kmeans *model = fit(engine, &data, &options);
+            const struct spot_kmeans_result *result = spot_kmeans_result(model);
+            int32_t *labels = malloc((size_t)n * sizeof *labels);
+            CU_ASSERT_EQUAL(spot_kmeans_assign(engine, model, &data, labels, NULL, NULL), SPOT_OK);
+            int wrong = 0;
+            int64_t sizes[7] = {0};
+            double inertia = 0;
+            for (int64_t i = 0; i < n; i++) {
+                double d2;
+                wrong += labels[i] != nearest(x + 3 * i, result->centres, 7, 3, &d2);
+                sizes[labels[i]]++;
+                inertia += d2;
+            }
+            CU_ASSERT_EQUAL(wrong, 0);
+            CU_ASSERT_EQUAL(memcmp(sizes, result->sizes, sizeof sizes), 0);
+            CU_ASSERT(fabs(inertia - result->inertia) <= 1e-9 * inertia);
+            free(labels);
+            free(x);
+            spot_kmeans_free(model);
+        }
+        spot_engine_close(engine);
+    }
+}
+
+static void weights_span_twelve_decades(void)
+{
+    const int64_t n = 2000;
+    float *x = make_rows(n, 2, 3, 0, 21);
+    double *w = malloc((size_t)n * sizeof *w);
+    for (int64_t i = 0; i < n; i++)
+        w[i] = pow(10, (double)(i % 13) - 6);
+    const struct spot_matrix data = {x, w, n, 2};
+    spot_engine *engine = open_engine(2, NULL);
+    check_against_lloyd(engine, &data, 3);
+    spot_engine_close(engine);
+    free(w);
+    free(x);
+}
+
+/* ---- Refusals ---------------------------------------------------------------------------------
+ */
+
+static void refuses(const struct spot_matrix *data, const struct spot_kmeans_options *options,
+                    int code, const char *words)
+{
+    spot_engine *engine = open_engine(1, NULL);
+    spot_kmeans *model;
+    struct spot_error err = {0};
+    CU_ASSERT_EQUAL(spot_kmeans_fit(engine, data, options, &model, &err), code);
+    CU_ASSERT_PTR_NULL(model);
+    if (strstr(err.message, words) == NULL) printf("\n%s\n", err.message);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, words));
+    spot_engine_close(engine);
+}
+
+static void refuses_bad_options_and_data(void)
+{
+    float x[] = {1, 2, 3, 4, 5, 6};
+    struct spot_matrix data = {x, NULL, 3, 2};
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    refuses(&data, &options, SPOT_EUSAGE, "k = 0");
+    options.k = 4;
+    refuses(&data, &options, SPOT_EDATA, "more than the 3 rows");
+    options.k = 2;
+    options.max_iter = 0;
+    refuses(&data, &options, SPOT_EUSAGE, "max_iter = 0");
+    options.max_iter = 10;
+    options.tol = NAN;
+    refuses(&data, &options, SPOT_EUSAGE, "tol = ");
+    options.tol = 0;
+    options.n_init = -1;
+    refuses(&data, &options, SPOT_EUSAGE, "n_init = -1");
+    options.n_init = 0;
+    options.batch_rows = -5;
+    refuses(&data, &options, SPOT_EUSAGE, "batch_rows = -5");
+    options.batch_rows = 0;
+    options.compact = 7;
+    refuses(&data, &options, SPOT_EUSAGE, "compact = 7");
+    options.compact = -1;
+    options.init = SPOT_INIT_CENTRES;
+    refuses(&data, &options, SPOT_EUSAGE, "not given");
+    const double centres[] = {1, 2, 3, INFINITY};
+    options.centres = centres;
+    refuses(&data, &options, SPOT_EDATA, "centre 1, column 1");
+    const double far[] = {1, 2, 3, 1e300};
+    options.centres = far;
+    refuses(&data, &options, SPOT_EDATA, "too far");
+    options.init = SPOT_INIT_KMEANSPP;
+    options.centres = NULL;
+    x[3] = NAN;
+    refuses(&data, &options, SPOT_EDATA, "row 1, column 1: the value is NaN");
+    x[3] = -INFINITY;
+    refuses(&data, &options, SPOT_EDATA, "row 1, column 1: the value is infinite");
+    x[3] = 1e30f;
+    refuses(&data, &options, SPOT_EDATA, "column 1");
+    x[3] = 4;
+    double w[] = {1, -1, 1};
+    data.weights = w;
+    refuses(&data, &options, SPOT_EDATA, "row 1: sample weight -1");
+    w[0] = w[1] = w[2] = 0;
+    refuses(&data, &options, SPOT_EDATA, "every sample weight is zero");
+    data.weights = NULL;
+    data.rows = 0;
+    refuses(&data, &options, SPOT_EDATA, "no rows");
+    data.columns = 0;
+    refuses(&data, &options, SPOT_EDATA, "no columns");
+}
+
+static void refuses_a_flattened_column(void)
+{
+    const int64_t n = 5000;
+    float *x = make_rows(n, 1, 3, 0, 2);
+    x[77] = 1e12f;
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 2;
+    refuses(&(struct spot_matrix){x, NULL, n, 1}, &options, SPOT_EDATA, "flattens");
+    free(x);
+}
+
+static int stop_at_once(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+static void stops_when_asked(void)
+{
+    const float x[] = {0, 1, 2, 3};
+    const struct spot_engine_options engine_options = {.stopped = stop_at_once};
+    spot_engine *engine;
+    spot_kmeans *model;
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 2;
+    CU_ASSERT_EQUAL_FATAL(spot_engine_open(&engine_options, &engine, NULL), SPOT_OK);
+    CU_ASSERT_EQUAL(
+        spot_kmeans_fit(engine, &(struct spot_matrix){x, NULL, 4, 1}, &options, &model, NULL),
+        SPOT_ESTOPPED);
+    spot_engine_close(engine);
+}
+
+static void refuses_unknown_devices(void)
+{
+    spot_engine *engine;
+    struct spot_error err;
+    CU_ASSERT_EQUAL(spot_engine_open(&(struct spot_engine_options){.device = "tpu"}, &engine, &err),
+                    SPOT_EUSAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "tpu"));
+    CU_ASSERT_EQUAL(
+        spot_engine_open(&(struct spot_engine_options){.device = "cuda:0"}, &engine, &err),
+        SPOT_EDEVICE);
+    setenv("BLACKSPOT_CPU", "sse", 1);
+    CU_ASSERT_EQUAL(spot_engine_open(NULL, &engine, &err), SPOT_EUSAGE);
+    unsetenv("BLACKSPOT_CPU");
+    CU_ASSERT_PTR_NULL(engine);
+}
+
+int main(void)
+{
+    const struct suite_test tests[] = {
+        {"equals plain Lloyd", equals_plain_lloyd},
+        {"bits do not depend on the machine", bits_do_not_depend_on_the_machine},
+        {"order of rows does not matter", order_of_rows_does_not_matter},
+        {"empty clusters take the farthest rows", empty_clusters_take_the_farthest_rows},
+        {"fewer different rows than clusters warns", fewer_different_rows_than_clusters_warns},
+        {"ties go to the lowest index", ties_go_to_the_lowest_index},
+        {"labels are right at the limits", labels_are_right_at_the_limits},
+        {"weights span twelve decades", weights_span_twelve_decades},
+        {"refuses bad options and data", refuses_bad_options_and_data},
+        {"refuses a flattened column", refuses_a_flattened_column},
+        {"stops when asked", stops_when_asked},
+        {"refuses unknown devices", refuses_unknown_devices},
+        {NULL, NULL},
+    };
+    return run_suite("kmeans", tests);
+}
