@@ -1,0 +1,81 @@
+"""CSV file to float32 matrix. Ours is a fresh process each time (`blackspot prepare`: the seconds it
+reports for reading and encoding, beside the whole process); the peers stay warm and are timed inside."""
+import os
+import shutil
+import subprocess
+
+import job
+import measure
+
+FOUR = ["Longitude", "Latitude", "Accident_Severity", "Speed_limit"]
+SEVEN = ["year", "month", "day", "hour", "minute", "lat", "lon"]
+
+
+def new_york(setting):
+    """The crash points, uncompressed in the temporary folder, or None."""
+    packed = os.path.join(setting.data_dir or "", "us-nyc-points", "nyc-crash-points.csv.zst")
+    if not os.path.exists(packed):
+        setting.say("reading: no us-nyc-points/nyc-crash-points.csv.zst in --data-dir, left out")
+        return None
+    if shutil.which("zstd") is None:
+        setting.say("reading: the program zstd is needed for nyc-crash-points.csv.zst, left out")
+        return None
+    path = setting.path("nyc-crash-points.csv")
+    if not os.path.exists(path):
+        subprocess.run(["zstd", "-dqf", packed, "-o", path], check=True)
+    return path
+
+
+def memory_allowed(rows, features):
+    """The goal: the matrix, 16 bytes a row and 64 MB."""
+    return rows * features * 4 + rows * 16 + 64 * 10**6
+
+
+def measure_case(setting, name, path, config, columns, workers):
+    setting.say(f"reading: {name}")
+    config = os.path.join(setting.config, config)
+    matrix = setting.path("matrix.npy")
+
+    def ours():
+        return setting.run_ours("prepare", "--config", config, "--input", path, "--output", matrix)
+
+    request = {"path": path, "columns": columns}
+    contestants = {"blackspot": ours}
+    for peer, worker in workers.items():
+        contestants[peer] = lambda worker=worker: worker.ask(request)
+    for call in contestants.values():
+        call()
+    results = measure.in_turn(contestants, setting.repeats(15))
+    mine = results.pop("blackspot")
+    answer = mine[0]["answer"]
+    case = {"name": name, "file_bytes": os.path.getsize(path), "rows": answer["rows"],
+            "features": answer["features"],
+            "peak_bytes": max(run["peak_bytes"] for run in mine),
+            "allowed_bytes": memory_allowed(answer["rows"], answer["features"]),
+            "blackspot": {
+                "seconds": measure.summary([run["answer"]["seconds"]["read"] +
+                                            run["answer"]["seconds"]["prepare"] for run in mine]),
+                "wall": measure.summary([run["wall"] for run in mine])}}
+    for peer, runs in results.items():
+        case[peer] = {"seconds": measure.summary([run["seconds"] for run in runs])}
+        if runs[0]["matrix_seconds"] is not None:
+            case[peer]["matrix_seconds"] = measure.summary([run["matrix_seconds"] for run in runs])
+    os.remove(matrix)
+    return case
+
+
+def run(setting):
+    accidents, points = job.accidents(setting), new_york(setting)
+    workers = {peer: measure.Worker(setting.peer("reading.py", peer), setting.environment)
+               for peer in ("polars", "pandas")}
+    cases = []
+    if points:
+        cases.append(measure_case(setting, "New York points, 7 columns", points, "nyc-seven.yaml",
+                                  SEVEN, workers))
+    cases.append(measure_case(setting, "Accidents 2015, 4 of 32 columns", accidents,
+                              "gb-2015-four.yaml", FOUR, workers))
+    cases.append(measure_case(setting, "Accidents 2015, all columns", accidents,
+                              "gb-2015-all.yaml", None, workers))
+    for worker in workers.values():
+        worker.close()
+    return cases
