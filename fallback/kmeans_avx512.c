@@ -137,13 +137,13 @@ static uint64_t filter_avx512(const struct kmeans_filter *filter, const float *x
 {
     switch (filter->columns) {
     case 1:
-        return filter_narrow(filter, x, labels, 1, VECTORS);
+        return filter_halves(filter, x, labels, 1);
     case 2:
-        return filter_narrow(filter, x, labels, 2, VECTORS);
+        return filter_halves(filter, x, labels, 2);
     case 3:
-        return filter_narrow(filter, x, labels, 3, VECTORS);
+        return filter_halves(filter, x, labels, 3);
     case 4:
-        return filter_narrow(filter, x, labels, 4, VECTORS);
+        return filter_halves(filter, x, labels, 4);
     case 5:
         return filter_halves(filter, x, labels, 5);
     case 6:
