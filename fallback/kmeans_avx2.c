@@ -3,7 +3,6 @@
  * of scores does. */
 #include "fallback/kmeans_kernels.h"
 
-#include <float.h>
 #include <immintrin.h>
 #include <math.h>
 

@@ -3,7 +3,6 @@
  * of scores does. Either way a score costs d multiply-adds and 5 operations to rank it. */
 #include "fallback/kmeans_kernels.h"
 
-#include <float.h>
 #include <immintrin.h>
 #include <math.h>
 
@@ -41,13 +40,15 @@ ALWAYS_INLINE uint64_t decide(const struct ranking *ranking, float margin, int32
     return _mm512_cmp_ps_mask(gap, _mm512_set1_ps(margin), _CMP_NGT_UQ);
 }
 
-/* columns and vectors are literals: x lives in columns * vectors registers. */
+/* columns is a literal: x lives in registers, what does not fit is an operand in memory. The
+ * unrolling keeps the rankings in registers as well. */
 ALWAYS_INLINE uint64_t filter_narrow(const struct kmeans_filter *filter, const float *x,
-                                     int32_t *labels, int32_t columns, int vectors)
+                                     int32_t *labels, int32_t columns)
 {
     __m512 row[VECTORS][8];
     struct ranking rankings[VECTORS];
-    for (int v = 0; v < vectors; v++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; v++) {
         rankings[v] = empty_ranking();
         for (int32_t j = 0; j < columns; j++)
             row[v][j] = _mm512_load_ps(x + j * BLOCK_ROWS + v * LANES);
@@ -58,7 +59,7 @@ ALWAYS_INLINE uint64_t filter_narrow(const struct kmeans_filter *filter, const f
         const float *half = filter->halves + first;
         const int32_t width = filter->k - first < TILE ? filter->k - first : TILE;
         for (int32_t c = 0; c < width; c++) {
-            for (int v = 0; v < vectors; v++) {
+            for (int v = 0; v < VECTORS; v++) {
                 __m512 score = _mm512_set1_ps(half[c]);
                 for (int32_t j = 0; j < columns; j++)
                     score =
@@ -69,18 +70,10 @@ ALWAYS_INLINE uint64_t filter_narrow(const struct kmeans_filter *filter, const f
         }
     }
     uint64_t ties = 0;
-    for (int v = 0; v < vectors; v++)
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; v++)
         ties |= decide(&rankings[v], filter->margin, labels + v * LANES) << (v * LANES);
     return ties;
-}
-
-/* Five to eight columns: half a block at a time leaves registers to spare. */
-ALWAYS_INLINE uint64_t filter_halves(const struct kmeans_filter *filter, const float *x,
-                                     int32_t *labels, int32_t columns)
-{
-    enum { HALF = BLOCK_ROWS / 2 };
-    uint64_t low = filter_narrow(filter, x, labels, columns, VECTORS / 2);
-    return filter_narrow(filter, x + HALF, labels + HALF, columns, VECTORS / 2) << HALF | low;
 }
 
 /* width (a literal) centres from `first` on, against 32 rows. */
@@ -137,21 +130,21 @@ static uint64_t filter_avx512(const struct kmeans_filter *filter, const float *x
 {
     switch (filter->columns) {
     case 1:
-        return filter_halves(filter, x, labels, 1);
+        return filter_narrow(filter, x, labels, 1);
     case 2:
-        return filter_halves(filter, x, labels, 2);
+        return filter_narrow(filter, x, labels, 2);
     case 3:
-        return filter_halves(filter, x, labels, 3);
+        return filter_narrow(filter, x, labels, 3);
     case 4:
-        return filter_halves(filter, x, labels, 4);
+        return filter_narrow(filter, x, labels, 4);
     case 5:
-        return filter_halves(filter, x, labels, 5);
+        return filter_narrow(filter, x, labels, 5);
     case 6:
-        return filter_halves(filter, x, labels, 6);
+        return filter_narrow(filter, x, labels, 6);
     case 7:
-        return filter_halves(filter, x, labels, 7);
+        return filter_narrow(filter, x, labels, 7);
     case 8:
-        return filter_halves(filter, x, labels, 8);
+        return filter_narrow(filter, x, labels, 8);
     default:
         return filter_wide(filter, x, labels);
     }
