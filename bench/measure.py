@@ -34,6 +34,9 @@ def run_process(arguments, environment=None):
             "answer": json.loads(text) if text.strip() else None}
 
 
+PAUSE = 0.02  # seconds before a request: threads of the library asked before still spin for a while
+
+
 class Worker:
     """A process that answers a line of JSON with a line of JSON, and stays warm in between."""
 
@@ -44,6 +47,7 @@ class Worker:
                                       stderr=self.errors, env=environment, text=True)
 
     def ask(self, request):
+        time.sleep(PAUSE)
         try:
             self.child.stdin.write(json.dumps(request) + "\n")
             self.child.stdin.flush()
