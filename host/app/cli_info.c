@@ -1,0 +1,140 @@
+/* `blackspot info MODEL`: what a model file holds, centres in the units of the raw table. */
+#define _GNU_SOURCE /* argp */
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/model_encoder.h"
+#include "app/result.h"
+#include "app/session.h"
+#include "base/error.h"
+#include "data/writer.h"
+
+static const struct argp_option info_options[] = {
+    {"json", OPTION_KEY(OPTION_JSON), 0, 0, "one line of JSON instead of text", 1},
+    {0},
+};
+
+/* A feature's name, or x0, x1, ... in `buffer`. */
+static const char *feature_name(const struct model *model, int32_t j, char *buffer, size_t room)
+{
+    if (model->features != NULL) return model->features[j];
+    snprintf(buffer, room, "x%d", j);
+    return buffer;
+}
+
+static double raw_centre(const struct model *model, const struct model_encoder *encoder, int32_t c,
+                         int32_t j)
+{
+    double value = spot_kmeans_result(model->kmeans)->centres[(int64_t)c * model->columns + j];
+    return encoder->encoder != NULL ? encoder_raw(encoder->encoder, j, value) : value;
+}
+
+static cJSON *clusters_json(const struct model *model, const struct model_encoder *encoder)
+{
+    const struct spot_kmeans_result *found = spot_kmeans_result(model->kmeans);
+    cJSON *list = cJSON_CreateArray();
+    for (int32_t c = 0; list != NULL && c < found->k; c++) {
+        cJSON *cluster = cJSON_CreateObject();
+        cJSON_AddNumberToObject(cluster, "size", (double)found->sizes[c]);
+        cJSON *centre = cJSON_AddArrayToObject(cluster, "centre");
+        for (int32_t j = 0; j < found->columns; j++)
+            cJSON_AddItemToArray(centre, cJSON_CreateNumber(raw_centre(model, encoder, c, j)));
+        cJSON_AddItemToArray(list, cluster);
+    }
+    return list;
+}
+
+static int print_json(const struct session *session, const struct model *model,
+                      const struct model_encoder *encoder, struct spot_error *err)
+{
+    const struct spot_kmeans_result *found = spot_kmeans_result(model->kmeans);
+    char buffer[16];
+    cJSON *result = cJSON_CreateObject();
+    if (result == NULL) return spot_fail_memory(err, "the result");
+    cJSON_AddStringToObject(result, "command", session->command->name);
+    cJSON_AddStringToObject(result, "model", session->arguments.argument);
+    cJSON_AddStringToObject(result, "kind", "kmeans");
+    cJSON *features = cJSON_AddArrayToObject(result, "features");
+    for (int32_t j = 0; j < model->columns; j++)
+        cJSON_AddItemToArray(features,
+                             cJSON_CreateString(feature_name(model, j, buffer, sizeof buffer)));
+    cJSON_AddBoolToObject(result, "encoder", encoder->encoder != NULL);
+    cJSON_AddNumberToObject(result, "k", found->k);
+    cJSON_AddNumberToObject(result, "iterations", found->iterations);
+    cJSON_AddBoolToObject(result, "converged", found->converged);
+    cJSON_AddNumberToObject(result, "inertia", found->inertia);
+    cJSON_AddItemToObject(result, "clusters", clusters_json(model, encoder));
+    return result_print(result, err);
+}
+
+static void print_clusters(const struct model *model, const struct model_encoder *encoder)
+{
+    const struct spot_kmeans_result *found = spot_kmeans_result(model->kmeans);
+    char buffer[16];
+    int64_t rows = 0;
+    for (int32_t c = 0; c < found->k; c++)
+        rows += found->sizes[c];
+    printf("\n%-24s", "cluster");
+    for (int32_t c = 0; c < found->k; c++)
+        printf(" %12d", c);
+    printf("\n%-24s", "rows");
+    for (int32_t c = 0; c < found->k; c++)
+        printf(" %12lld", (long long)found->sizes[c]);
+    printf("\n%-24s", "share");
+    for (int32_t c = 0; c < found->k; c++)
+        printf(" %10.1f %%", rows > 0 ? 100.0 * (double)found->sizes[c] / (double)rows : 0.0);
+    for (int32_t j = 0; j < model->columns; j++) {
+        printf("\n%-24s", feature_name(model, j, buffer, sizeof buffer));
+        for (int32_t c = 0; c < found->k; c++)
+            printf(" %12.6g", raw_centre(model, encoder, c, j));
+    }
+    putchar('\n');
+}
+
+static void print_text(const struct session *session, const struct model *model,
+                       const struct model_encoder *encoder)
+{
+    const struct spot_kmeans_result *found = spot_kmeans_result(model->kmeans);
+    char inertia[32];
+    format_double(found->inertia, inertia);
+    printf("%s: KMeans, %d clusters, %d features\n", session->arguments.argument, found->k,
+           found->columns);
+    printf("%s after %d iterations, inertia %s\n",
+           found->converged ? "converged" : "stopped by max_iter", found->iterations, inertia);
+    if (encoder->encoder != NULL)
+        printf("carries its encoder; centres below are in the units of the raw table\n");
+    else
+        printf("has no encoder; centres below are in the units of the matrix\n");
+    print_clusters(model, encoder);
+}
+
+static int info(struct session *session, struct spot_error *err)
+{
+    struct model model = {0};
+    struct model_encoder encoder = {0};
+    int status;
+    if (session->arguments.argument == NULL)
+        return spot_fail(err, SPOT_EUSAGE, "which model? blackspot info MODEL");
+    SPOT_TRY(model_read(session->arguments.argument, &model, err));
+    SPOT_TRY(model_encoder_open(&model, session->arguments.argument, &encoder, err));
+    if (given(&session->arguments, OPTION_JSON))
+        SPOT_TRY(print_json(session, &model, &encoder, err));
+    else
+        print_text(session, &model, &encoder);
+out:
+    model_encoder_close(&encoder);
+    model_clear(&model);
+    return status;
+}
+
+const struct command command_info = {
+    .name = "info",
+    .summary = "print what a model file holds",
+    .usage = "MODEL [--json]",
+    .about = "Prints a model's features, clusters and centres, in the units of the raw table where "
+             "the model carries its encoder.",
+    .example = "blackspot info model.json",
+    .argument = "MODEL",
+    .options = info_options,
+    .run = info,
+};

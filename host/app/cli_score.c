@@ -1,0 +1,183 @@
+/* `blackspot score`: a model and rows in, clusters and distances out, a batch at a time. */
+#define _GNU_SOURCE /* argp */
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/result.h"
+#include "app/score_input.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "data/writer.h"
+
+static const struct argp_option score_options[] = {
+    {0, 0, 0, 0, "Data and results:", 1},
+    {"model", OPTION_KEY(OPTION_MODEL), "MODEL", 0, "the model file", 1},
+    {"input", OPTION_KEY(OPTION_INPUT), "DATA", 0,
+     "raw files as the model was trained on (.csv, .gz, .zst, - for standard input), repeated for "
+     "several; or one .npy as 'blackspot prepare' writes it",
+     1},
+    {"output", OPTION_KEY(OPTION_OUTPUT), "SCORES", 0,
+     ".csv or .jsonl (also .gz, .zst) or .npy; - is CSV on standard output, the result then goes "
+     "to the log",
+     1},
+    {"id", OPTION_KEY(OPTION_ID), "COLUMN", 0, "a column of the input to carry through", 1},
+    {"output-kind", OPTION_KEY(OPTION_OUTPUT_KIND), "KIND", 0,
+     "label, distance (to the nearest centre, in the matrix's units) or both (default; for .npy "
+     "label)",
+     1},
+    {0},
+};
+
+enum kind { KIND_LABEL, KIND_DISTANCE, KIND_BOTH };
+static const char *const kinds[] = {"label", "distance", "both", NULL};
+
+/* What one scoring holds. */
+struct scoring {
+    struct session *session;
+    struct model model;
+    struct model_encoder encoder;
+    enum kind kind;
+    struct score_writer *writer;
+    int32_t *labels;   /* (label_room) of one batch */
+    double *distances; /* (distance_room) of one batch */
+    int64_t label_room, distance_room;
+    int64_t rows;
+    double score_seconds, write_seconds;
+};
+
+static int ends_with_npy(const char *path)
+{
+    size_t length = strlen(path);
+    return length >= 4 && strcmp(path + length - 4, ".npy") == 0;
+}
+
+static int open_writer(struct scoring *job, struct spot_error *err)
+{
+    static const char *const names[] = {"cluster", "distance"};
+    static const int is_label[] = {1, 0};
+    const struct arguments *arguments = &job->session->arguments;
+    const char *path = arguments->value[OPTION_OUTPUT];
+    int32_t kind = ends_with_npy(path) ? KIND_LABEL : KIND_BOTH;
+    int status = option_choice(arguments, OPTION_OUTPUT_KIND, kinds, &kind, err);
+    if (status < 0) return status;
+    job->kind = (enum kind)kind;
+    int first = job->kind == KIND_DISTANCE ? 1 : 0;
+    return score_writer_open(path, arguments->value[OPTION_ID], names + first, is_label + first,
+                             job->kind == KIND_BOTH ? 2 : 1, -1, &job->writer, err);
+}
+
+/* Room for a batch's labels and distances; the arrays grow with the largest batch. */
+static int make_room(struct scoring *job, int64_t rows, struct spot_error *err)
+{
+    if (spot_grow((void **)&job->labels, &job->label_room, rows, sizeof *job->labels) < 0 ||
+        spot_grow((void **)&job->distances, &job->distance_room, rows, sizeof *job->distances) < 0)
+        return spot_fail_memory(err, "a batch of scores");
+    return SPOT_OK;
+}
+
+static int score_rows(void *arg, const struct scored_rows *rows, struct spot_error *err)
+{
+    struct scoring *job = arg;
+    const struct spot_matrix matrix = {
+        .values = rows->values, .rows = rows->rows, .columns = job->model.columns};
+    int status;
+    SPOT_TRY(make_room(job, rows->rows, err));
+    double started = now_seconds();
+    SPOT_TRY(spot_kmeans_assign(job->session->engine, job->model.kmeans, &matrix, job->labels,
+                                job->kind == KIND_LABEL ? NULL : job->distances, err));
+    double scored = now_seconds();
+    const struct score_column columns[] = {{.labels = job->labels}, {.values = job->distances}};
+    SPOT_TRY(score_writer_put(job->writer, rows->rows, rows->id_offsets, rows->id_bytes,
+                              columns + (job->kind == KIND_DISTANCE), err));
+    job->rows += rows->rows;
+    job->score_seconds += scored - started;
+    job->write_seconds += now_seconds() - scored;
+out:
+    return status;
+}
+
+static int finish(struct scoring *job, struct spot_error *err)
+{
+    if (session_stopped(job->session)) return SPOT_ESTOPPED;
+    double started = now_seconds();
+    struct score_writer *writer = job->writer;
+    job->writer = NULL; /* commit closes it, whatever happens */
+    int status = score_writer_commit(writer, err);
+    job->write_seconds += now_seconds() - started;
+    return status;
+}
+
+static cJSON *make_result(const struct scoring *job, double read_seconds)
+{
+    const struct session *session = job->session;
+    cJSON *result = cJSON_CreateObject();
+    if (result == NULL) return NULL;
+    cJSON_AddStringToObject(result, "command", session->command->name);
+    cJSON_AddStringToObject(result, "model", session->arguments.value[OPTION_MODEL]);
+    cJSON_AddStringToObject(result, "output", session->arguments.value[OPTION_OUTPUT]);
+    cJSON_AddNumberToObject(result, "rows", (double)job->rows);
+    cJSON_AddNumberToObject(result, "features", job->model.columns);
+    cJSON_AddNumberToObject(result, "k", spot_kmeans_result(job->model.kmeans)->k);
+    cJSON_AddStringToObject(result, "device", spot_engine_device(session->engine));
+    cJSON *seconds = cJSON_AddObjectToObject(result, "seconds");
+    result_seconds(seconds, "read", read_seconds);
+    result_seconds(seconds, "score", job->score_seconds);
+    result_seconds(seconds, "write", job->write_seconds);
+    result_seconds(seconds, "total", now_seconds() - session->started);
+    return result;
+}
+
+/* Standard output belongs to the scores when they go there. */
+static int report(struct scoring *job, double read_seconds, struct spot_error *err)
+{
+    cJSON *result = make_result(job, read_seconds);
+    if (strcmp(job->session->arguments.value[OPTION_OUTPUT], "-") != 0)
+        return result_print(result, err);
+    char *line = result != NULL ? cJSON_PrintUnformatted(result) : NULL;
+    if (line != NULL) session_log(job->session, SPOT_LOG_INFO, "%s", line);
+    free(line);
+    cJSON_Delete(result);
+    return SPOT_OK;
+}
+
+static int score(struct session *session, struct spot_error *err)
+{
+    const struct arguments *arguments = &session->arguments;
+    struct scoring job = {.session = session};
+    int status;
+    SPOT_TRY(session_require(session, OPTION_MODEL, "model.json", err));
+    SPOT_TRY(session_require(session, OPTION_INPUT, "accidents.csv", err));
+    SPOT_TRY(session_require(session, OPTION_OUTPUT, "scores.csv", err));
+    SPOT_TRY(session_check_output(session, arguments->value[OPTION_OUTPUT], err));
+    SPOT_TRY(model_read(arguments->value[OPTION_MODEL], &job.model, err));
+    SPOT_TRY(model_encoder_open(&job.model, arguments->value[OPTION_MODEL], &job.encoder, err));
+    SPOT_TRY(session_engine(session, err));
+    SPOT_TRY(open_writer(&job, err));
+    double started = now_seconds();
+    SPOT_TRY(score_input_each(session, &job.model, &job.encoder, arguments->value[OPTION_ID],
+                              score_rows, &job, err));
+    double read = now_seconds() - started - job.score_seconds - job.write_seconds;
+    progress_clear(&session->progress);
+    SPOT_TRY(finish(&job, err));
+    SPOT_TRY(report(&job, read, err));
+out:
+    score_writer_abandon(job.writer);
+    free(job.labels);
+    free(job.distances);
+    model_encoder_close(&job.encoder);
+    model_clear(&job.model);
+    return status;
+}
+
+const struct command command_score = {
+    .name = "score",
+    .summary = "give each row its cluster",
+    .usage = "--model MODEL --input DATA --output SCORES [OPTION...]",
+    .about = "Reads rows, encodes them as in training, and writes each row's cluster and its "
+             "distance to that cluster's centre. Columns of a raw file may come in any order, and "
+             "others beside them. Memory does not grow with the file.",
+    .example = "blackspot score --model model.json --input Accidents_2015.csv.gz "
+               "--id Accident_Index --output scores.csv.gz",
+    .options = score_options,
+    .run = score,
+};

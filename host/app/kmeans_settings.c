@@ -1,0 +1,224 @@
+#define _GNU_SOURCE /* argp */
+#include "app/kmeans_settings.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/encoder_file.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "data/npy.h"
+#include "data/table.h"
+
+/* ---- Options ------------------------------------------------------------------------------- */
+
+static const char *const keys[] = {"k",   "init",    "n_init",        "max_iter",
+                                   "tol", "compact", "sample_weight", NULL};
+static const char *const compact_words[] = {"auto", "on", "off", NULL};
+
+/* Numbers as wide as the readers of options want them. */
+struct raw_settings {
+    int64_t k, n_init, max_iter;
+    int32_t compact; /* index of compact_words */
+    double tol;
+    const char *init;
+};
+
+static int from_config(const struct config *node, struct raw_settings *raw,
+                       struct kmeans_settings *settings, struct spot_error *err)
+{
+    int status;
+    SPOT_TRY(config_known(node, keys, err));
+    SPOT_TRY(config_integer(node, "k", 1, INT32_MAX, &raw->k, err));
+    SPOT_TRY(config_integer(node, "n_init", 1, 100000, &raw->n_init, err));
+    SPOT_TRY(config_integer(node, "max_iter", 1, INT32_MAX, &raw->max_iter, err));
+    SPOT_TRY(config_number(node, "tol", &raw->tol, err));
+    SPOT_TRY(config_choice(node, "compact", compact_words, &raw->compact, err));
+    SPOT_TRY(config_text(node, "init", &raw->init, err));
+    SPOT_TRY(config_text(node, "sample_weight", &settings->weight_column, err));
+    if (raw->tol < 0.0)
+        status = config_fail(config_get(node, "tol"), err, "tol: %g is less than 0", raw->tol);
+out:
+    return status;
+}
+
+static int from_options(const struct arguments *arguments, struct raw_settings *raw,
+                        struct kmeans_settings *settings, struct spot_error *err)
+{
+    int status;
+    SPOT_TRY(option_integer(arguments, OPTION_K, 1, INT32_MAX, &raw->k, err));
+    SPOT_TRY(option_integer(arguments, OPTION_N_INIT, 1, 100000, &raw->n_init, err));
+    SPOT_TRY(option_integer(arguments, OPTION_MAX_ITER, 1, INT32_MAX, &raw->max_iter, err));
+    SPOT_TRY(option_number(arguments, OPTION_TOL, 0.0, &raw->tol, err));
+    SPOT_TRY(option_choice(arguments, OPTION_COMPACT, compact_words, &raw->compact, err));
+    option_text(arguments, OPTION_INIT, &raw->init);
+    option_text(arguments, OPTION_SAMPLE_WEIGHT, &settings->weight_column);
+out:
+    return status;
+}
+
+/* A method's name, or a file by its suffix. */
+static int choose_init(const char *init, const char *option, struct kmeans_settings *settings,
+                       struct spot_error *err)
+{
+    static const char *const methods[] = {"k-means++", "random", NULL};
+    struct spot_kmeans_options *options = &settings->options;
+    if (init == NULL || strcmp(init, methods[0]) == 0) {
+        options->init = SPOT_INIT_KMEANSPP;
+    } else if (strcmp(init, methods[1]) == 0) {
+        options->init = SPOT_INIT_RANDOM;
+    } else if (is_npy(init) || strstr(init, ".csv") != NULL) {
+        options->init = SPOT_INIT_CENTRES;
+        settings->centres_path = init;
+    } else {
+        const char *nearest = nearest_word(init, methods);
+        if (nearest != NULL)
+            return spot_fail(err, SPOT_EUSAGE, "%s: unknown method '%.100s'; did you mean '%s'?",
+                             option, init, nearest);
+        return spot_fail(err, SPOT_EUSAGE,
+                         "%s: '%.100s' is neither k-means++ nor random nor a .npy or .csv file of "
+                         "centres",
+                         option, init);
+    }
+    return SPOT_OK;
+}
+
+static void training_progress(void *arg, const struct spot_kmeans_progress *at)
+{
+    progress_training(arg, at);
+}
+
+int kmeans_settings(struct session *session, struct kmeans_settings *settings,
+                    struct spot_error *err)
+{
+    int status;
+    *settings = (struct kmeans_settings){.options = spot_kmeans_defaults()};
+    struct spot_kmeans_options *options = &settings->options;
+    struct raw_settings raw = {.max_iter = options->max_iter, .tol = options->tol};
+    SPOT_TRY(from_config(config_get(session->config, "kmeans"), &raw, settings, err));
+    SPOT_TRY(from_options(&session->arguments, &raw, settings, err));
+    const char *option = given(&session->arguments, OPTION_INIT) ? "--init" : "kmeans.init";
+    SPOT_TRY(choose_init(raw.init, option, settings, err));
+    if (raw.k == 0 && settings->centres_path == NULL)
+        return spot_fail(err, SPOT_EUSAGE, "how many clusters? Give --k, such as --k 5");
+    options->k = (int32_t)raw.k;
+    options->n_init = (int32_t)raw.n_init;
+    options->max_iter = (int32_t)raw.max_iter;
+    options->tol = raw.tol;
+    options->compact = raw.compact == 0 ? -1 : raw.compact == 1;
+    options->seed = (uint64_t)session->seed;
+    options->batch_rows = session->batch_rows;
+    /* Without somebody who looks, the device need not stop after every iteration. */
+    if (session->progress.enabled) options->progress = training_progress;
+    options->progress_arg = &session->progress;
+out:
+    return status;
+}
+
+/* ---- Initial centres from a file ----------------------------------------------------------- */
+
+static int centres_from_npy(const char *path, int32_t columns, int64_t *rows, double **centres,
+                            struct spot_error *err)
+{
+    struct npy_file *file = NULL;
+    int32_t found;
+    int status;
+    SPOT_TRY(npy_open(path, &file, rows, &found, err));
+    if (found != columns) {
+        status = spot_fail(err, SPOT_EUSAGE,
+                           "--init: %.200s has %d columns, but the matrix has %d features", path,
+                           found, columns);
+        goto out;
+    }
+    int64_t cells;
+    *centres = __builtin_mul_overflow(*rows, (int64_t)columns, &cells)
+                   ? NULL
+                   : spot_alloc(cells, sizeof **centres);
+    if (*centres == NULL) {
+        status = spot_fail_memory(err, "the initial centres");
+        goto out;
+    }
+    status = npy_read_float64(file, 0, *rows, *centres, err);
+out:
+    npy_close(file);
+    return status;
+}
+
+/* What a .csv of centres is read into. */
+struct centre_rows {
+    double *values; /* (rows, columns) row-major */
+    int64_t rows, capacity;
+    int32_t columns;
+    const char *path;
+};
+
+static int take_centres(void *arg, struct batch *batch, struct spot_error *err)
+{
+    struct centre_rows *centres = arg;
+    int64_t cells;
+    int status = SPOT_OK;
+    if (batch->bad_count > 0)
+        status = spot_fail(err, SPOT_EUSAGE, "--init: %.200s:%lld: '%s' is %s", centres->path,
+                           (long long)batch->bad[0].line, batch->bad[0].text, batch->bad[0].reason);
+    else if (__builtin_mul_overflow(centres->rows + batch->rows, (int64_t)centres->columns,
+                                    &cells) ||
+             spot_grow((void **)&centres->values, &centres->capacity, cells,
+                       sizeof *centres->values) < 0)
+        status = spot_fail_memory(err, "the initial centres");
+    for (int64_t i = 0; status == SPOT_OK && i < batch->rows; i++, centres->rows++)
+        for (int32_t j = 0; j < centres->columns; j++)
+            centres->values[centres->rows * centres->columns + j] = batch->columns[j].values[i];
+    batch_free(batch);
+    return status;
+}
+
+static int centres_from_csv(struct spot_pool *pool, const char *path, const char *const *names,
+                            int32_t columns, int64_t *rows, double **centres,
+                            struct spot_error *err)
+{
+    struct table_reader *reader = NULL;
+    struct centre_rows read = {.columns = columns, .path = path};
+    const struct table_options options = {.files = &path, .files_count = 1};
+    const struct table_visitor visitor = {.take = take_centres, .arg = &read};
+    int status;
+    struct column_spec *specs = spot_alloc_zero(columns, sizeof *specs);
+    if (specs == NULL) return spot_fail_memory(err, "the initial centres");
+    for (int32_t j = 0; j < columns; j++)
+        specs[j] = (struct column_spec){
+            .name = names[j], .source = names[j], .type = COLUMN_NUMBER, .decimal = '.'};
+    SPOT_TRY(table_open(&options, pool, &reader, err));
+    SPOT_TRY(table_each(reader, specs, columns, &visitor, err));
+    *rows = read.rows;
+    *centres = read.values;
+    read.values = NULL;
+out:
+    free(read.values);
+    table_close(reader);
+    free(specs);
+    return status;
+}
+
+int kmeans_centres(struct session *session, const char *path, const char *const *names,
+                   int32_t columns, int32_t *k, double **centres, struct spot_error *err)
+{
+    int64_t rows = 0;
+    *centres = NULL;
+    int status = is_npy(path) ? centres_from_npy(path, columns, &rows, centres, err)
+                              : centres_from_csv(engine_pool(session->engine), path, names, columns,
+                                                 &rows, centres, err);
+    if (status >= 0 && (rows < 1 || rows > INT32_MAX || (*k != 0 && rows != *k)))
+        status = spot_fail(err, SPOT_EUSAGE, "--init: %.200s has %lld rows, but k is %d", path,
+                           (long long)rows, *k);
+    for (int64_t i = 0; status >= 0 && i < rows * columns; i++)
+        if (!isfinite((*centres)[i]))
+            status = spot_fail(err, SPOT_EUSAGE, "--init: %.200s: row %lld, column %s is no number",
+                               path, (long long)(i / columns + 1), names[i % columns]);
+    if (status < 0) {
+        free(*centres);
+        *centres = NULL;
+        return status;
+    }
+    *k = (int32_t)rows;
+    return SPOT_OK;
+}

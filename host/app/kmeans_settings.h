@@ -1,0 +1,21 @@
+/* KMeans' options from the configuration (`kmeans:`) and the command line, which goes first. */
+#ifndef SPOT_APP_KMEANS_SETTINGS_H
+#define SPOT_APP_KMEANS_SETTINGS_H
+
+#include "app/session.h"
+
+struct kmeans_settings {
+    struct spot_kmeans_options options; /* options.centres is NULL until kmeans_centres */
+    const char *centres_path;           /* a file of initial centres, or NULL */
+    const char *weight_column;          /* or NULL */
+};
+
+int kmeans_settings(struct session *session, struct kmeans_settings *settings,
+                    struct spot_error *err);
+
+/* Reads the initial centres, (k, columns) float64, in the units of the matrix; the caller frees
+ * *centres. *k is how many there must be, or 0: as many as the file has. names: (columns). */
+int kmeans_centres(struct session *session, const char *path, const char *const *names,
+                   int32_t columns, int32_t *k, double **centres, struct spot_error *err);
+
+#endif
