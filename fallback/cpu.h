@@ -28,11 +28,14 @@ struct backend_data {
 };
 
 int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
-                  int64_t batch_rows, struct backend_data **data, struct spot_error *err);
+                  const float *largest, int64_t batch_rows, struct backend_data **data,
+                  struct spot_error *err);
 int cpu_data_put(struct backend_data *data, int64_t first, int64_t rows, const float *values,
                  const int64_t *weights, const int32_t *counts, struct spot_error *err);
 int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row,
                  struct spot_error *err);
+int cpu_data_moments(struct backend_data *data, const double *scale, struct column_moments *moments,
+                     struct spot_error *err);
 void cpu_data_close(struct backend_data *data);
 
 static inline float *data_block(const struct backend_data *data, int64_t block)

@@ -93,6 +93,7 @@ const struct backend_tables *cpu_backend(void)
         .data_open = cpu_data_open,
         .data_put = cpu_data_put,
         .data_map = cpu_data_map,
+        .data_moments = cpu_data_moments,
         .data_close = cpu_data_close,
     };
     static const struct backend_tables tables = {

@@ -1,7 +1,7 @@
 /* Rows in memory, turned into blocks of columns: x[block][column][row of the block]. */
 #include "fallback/cpu.h"
 
-#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,8 @@
 #include "base/memory.h"
 
 int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
-                  int64_t batch_rows, struct backend_data **out, struct spot_error *err)
+                  const float *largest, int64_t batch_rows, struct backend_data **out,
+                  struct spot_error *err)
 {
     (void)batch_rows; /* resident: a batch is only how the rows arrive */
     *out = NULL;
@@ -21,7 +22,7 @@ int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const 
     data->blocks = (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
     data->tasks = (data->blocks + TASK_BLOCKS - 1) / TASK_BLOCKS;
     data->offset = spot_alloc(columns, sizeof *data->offset);
-    data->largest = spot_alloc_zero(columns, sizeof *data->largest);
+    data->largest = spot_alloc(columns, sizeof *data->largest);
     size_t block_bytes;
     if (!__builtin_mul_overflow((size_t)columns, BLOCK_ROWS * sizeof(float), &block_bytes))
         data->values = spot_alloc(data->blocks, block_bytes);
@@ -30,6 +31,7 @@ int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const 
         return spot_fail_memory(err, "the rows");
     }
     memcpy(data->offset, offset, (size_t)columns * sizeof *offset);
+    memcpy(data->largest, largest, (size_t)columns * sizeof *largest);
     *out = data;
     return SPOT_OK;
 }
@@ -51,21 +53,34 @@ struct put {
     const float *values; /* (rows, columns) row-major */
 };
 
-/* Transposes the rows of one task's blocks. A batch may begin inside a block. */
+/* Transposes rows [begin, end), all of one block. */
+static void put_block(const struct put *put, int64_t begin, int64_t end)
+{
+    const struct backend_data *data = put->data;
+    int64_t columns = data->columns;
+    float *block = data_block(data, begin / BLOCK_ROWS) + begin % BLOCK_ROWS;
+    const float *rows = put->values + (begin - put->first) * columns;
+    for (int64_t j = 0; j < columns; j++) {
+        float offset = (float)data->offset[j]; /* a float32 value, as is every difference */
+        for (int64_t i = 0; i < end - begin; i++)
+            block[j * BLOCK_ROWS + i] = rows[i * columns + j] - offset;
+    }
+}
+
+/* One task's blocks. A batch may begin inside a block. */
 static void put_task(void *arg, int64_t task, int worker)
 {
     const struct put *put = arg;
-    struct backend_data *data = put->data;
     (void)worker;
     int64_t begin = put->first / TASK_ROWS * TASK_ROWS + task * TASK_ROWS;
     int64_t end = begin + TASK_ROWS;
     if (begin < put->first) begin = put->first;
     if (end > put->first + put->rows) end = put->first + put->rows;
-    for (int64_t row = begin; row < end; row++) {
-        const float *values = put->values + (row - put->first) * data->columns;
-        float *block = data_block(data, row / BLOCK_ROWS) + row % BLOCK_ROWS;
-        for (int32_t j = 0; j < data->columns; j++)
-            block[j * BLOCK_ROWS] = (float)((double)values[j] - data->offset[j]);
+    while (begin < end) {
+        int64_t block_end = (begin / BLOCK_ROWS + 1) * BLOCK_ROWS;
+        if (block_end > end) block_end = end;
+        put_block(put, begin, block_end);
+        begin = block_end;
     }
 }
 
@@ -77,23 +92,6 @@ static void fill_last_block(struct backend_data *data)
     for (int32_t j = 0; j < data->columns; j++)
         for (int32_t i = used; i < BLOCK_ROWS; i++)
             block[j * BLOCK_ROWS + i] = block[j * BLOCK_ROWS + used - 1];
-}
-
-/* Largest magnitude of each column among rows that were put. */
-static void find_largest(struct backend_data *data, int64_t first, int64_t rows)
-{
-    for (int64_t b = first / BLOCK_ROWS; b <= (first + rows - 1) / BLOCK_ROWS; b++) {
-        int64_t begin = b * BLOCK_ROWS < first ? first - b * BLOCK_ROWS : 0;
-        int64_t end = first + rows - b * BLOCK_ROWS;
-        if (end > BLOCK_ROWS) end = BLOCK_ROWS;
-        for (int32_t j = 0; j < data->columns; j++) {
-            const float *x = data_block(data, b) + j * BLOCK_ROWS;
-            float largest = data->largest[j];
-            for (int64_t i = begin; i < end; i++)
-                largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
-            data->largest[j] = largest;
-        }
-    }
 }
 
 /* Keeps a copy of a per-row array that came with a batch; it is made when the first one arrives. */
@@ -120,7 +118,6 @@ int cpu_data_put(struct backend_data *data, int64_t first, int64_t rows, const f
     const struct backend_host *host = &data->backend->host;
     int64_t tasks = (first + rows - 1) / TASK_ROWS - first / TASK_ROWS + 1;
     host->parallel(host->parallel_arg, tasks, put_task, &put);
-    find_largest(data, first, rows);
     if (first + rows == data->rows) fill_last_block(data);
 out:
     return status;
@@ -132,5 +129,75 @@ int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_o
     (void)err;
     data->map_rows = rows;
     data->group_of_row = group_of_row;
+    return SPOT_OK;
+}
+
+/* ---- Moments ----------------------------------------------------------------------------------
+ */
+
+struct moments_pass {
+    const struct backend_data *data;
+    const double *scale;          /* (columns) */
+    struct column_moments *parts; /* (threads, columns) */
+};
+
+/* Rows that stand for several count as often. */
+static void add_counted(const struct backend_data *data, int64_t block, int32_t j, double scale,
+                        struct column_moments *sum)
+{
+    const float *x = data_block(data, block) + (int64_t)j * BLOCK_ROWS;
+    int32_t rows = block_rows(data, block);
+    for (int32_t i = 0; i < rows; i++) {
+        int64_t count = row_count(data, block * BLOCK_ROWS + i);
+        int64_t r = quantise((double)x[i], scale);
+        bool nonzero = x[i] != 0.0f;
+        sum->sum = int128_add(sum->sum, int128_multiply(r, count));
+        sum->squares = int128_add(sum->squares, int128_multiply(r * r, count));
+        sum->nonzero += nonzero ? count : 0;
+        sum->small += nonzero && llabs(r) < 1 << MOMENT_SMALL_BITS ? count : 0;
+    }
+}
+
+static void moments_task(void *arg, int64_t task, int worker)
+{
+    const struct moments_pass *pass = arg;
+    const struct backend_data *data = pass->data;
+    struct column_moments *parts = pass->parts + (int64_t)worker * data->columns;
+    int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
+    for (int64_t b = task * TASK_BLOCKS; b < end; b++)
+        for (int32_t j = 0; j < data->columns; j++) {
+            if (data->counts != NULL) {
+                add_counted(data, b, j, pass->scale[j], &parts[j]);
+                continue;
+            }
+            struct block_moments block;
+            data->backend->kernels->moments(data_block(data, b) + (int64_t)j * BLOCK_ROWS,
+                                            block_rows(data, b), pass->scale[j], &block);
+            parts[j].sum = int128_add(parts[j].sum, int128_from(block.sum));
+            parts[j].squares = int128_add(parts[j].squares, int128_from(block.squares));
+            parts[j].nonzero += block.nonzero;
+            parts[j].small += block.small;
+        }
+}
+
+int cpu_data_moments(struct backend_data *data, const double *scale, struct column_moments *moments,
+                     struct spot_error *err)
+{
+    const struct backend_host *host = &data->backend->host;
+    struct moments_pass pass = {data, scale, NULL};
+    pass.parts = spot_alloc_zero((int64_t)host->threads * data->columns, sizeof *pass.parts);
+    if (pass.parts == NULL) return spot_fail_memory(err, "the columns' moments");
+    host->parallel(host->parallel_arg, data->tasks, moments_task, &pass);
+    for (int32_t j = 0; j < data->columns; j++) {
+        moments[j] = pass.parts[j];
+        for (int t = 1; t < host->threads; t++) {
+            const struct column_moments *part = &pass.parts[(int64_t)t * data->columns + j];
+            moments[j].sum = int128_add(moments[j].sum, part->sum);
+            moments[j].squares = int128_add(moments[j].squares, part->squares);
+            moments[j].nonzero += part->nonzero;
+            moments[j].small += part->small;
+        }
+    }
+    free(pass.parts);
     return SPOT_OK;
 }

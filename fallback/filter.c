@@ -66,7 +66,8 @@ static float margin_of(const struct filter_space *space, const float *largest, d
     double score_error = (d + 3) * u32 * magnitude + (d + 2) * 0x1p-149;
     double definition_error = (d + 3) * u64 * farthest / 2;
     double margin = 2 * (score_error + definition_error) * slack;
-    return margin < (double)FLT_MAX ? nextafterf((float)margin, INFINITY) : INFINITY;
+    if (magnitude > (double)FLT_MAX / 4) return INFINITY; /* a score might overflow */
+    return nextafterf((float)margin, INFINITY);
 }
 
 void filter_pack(struct filter_space *space, const float *largest)

@@ -177,6 +177,13 @@ ALWAYS_INLINE __m256i quantise4(__m128 value, double scale)
                             _mm256_castpd_si256(shift));
 }
 
+static int64_t add_lanes(__m256i sum)
+{
+    int64_t sums[4];
+    _mm256_storeu_si256((__m256i *)sums, sum);
+    return sums[0] + sums[1] + sums[2] + sums[3];
+}
+
 static int64_t potential_avx2(const float *x, int32_t columns, int32_t rows, const float *point,
                               double scale, const float *nearest, float *nearest_out)
 {
@@ -191,9 +198,7 @@ static int64_t potential_avx2(const float *x, int32_t columns, int32_t rows, con
         sum = _mm256_add_epi64(sum, quantise4(_mm256_castps256_ps128(d2), scale));
         sum = _mm256_add_epi64(sum, quantise4(_mm256_extractf128_ps(d2, 1), scale));
     }
-    int64_t sums[4];
-    _mm256_storeu_si256((__m256i *)sums, sum);
-    return sums[0] + sums[1] + sums[2] + sums[3];
+    return add_lanes(sum);
 }
 
 static void own_distances_avx2(const struct kmeans_filter *filter, const float *x,
@@ -215,6 +220,29 @@ static void own_distances_avx2(const struct kmeans_filter *filter, const float *
     }
 }
 
+static void moments_avx2(const float *x, int32_t rows, double scale, struct block_moments *moments)
+{
+    const __m256d scales = _mm256_set1_pd(scale);
+    const __m128i lane = _mm_setr_epi32(0, 1, 2, 3);
+    __m256i sum = _mm256_setzero_si256(), squares = _mm256_setzero_si256();
+    moments->nonzero = moments->small = 0;
+    for (int32_t i = 0; i < rows; i += 4) {
+        __m128i counted = _mm_cmpgt_epi32(_mm_set1_epi32(rows - i), lane);
+        __m128 value = _mm_and_ps(_mm_load_ps(x + i), _mm_castsi128_ps(counted));
+        __m128i r32 = _mm256_cvtpd_epi32(_mm256_mul_pd(_mm256_cvtps_pd(value), scales));
+        __m256i r = _mm256_cvtepi32_epi64(r32);
+        sum = _mm256_add_epi64(sum, r);
+        squares = _mm256_add_epi64(squares, _mm256_mul_epi32(r, r));
+        __m128 nonzero = _mm_cmpneq_ps(value, _mm_setzero_ps());
+        __m128i below = _mm_cmplt_epi32(_mm_abs_epi32(r32), _mm_set1_epi32(256));
+        __m128 small = _mm_and_ps(nonzero, _mm_castsi128_ps(below));
+        moments->nonzero += __builtin_popcount((unsigned)_mm_movemask_ps(nonzero));
+        moments->small += __builtin_popcount((unsigned)_mm_movemask_ps(small));
+    }
+    moments->sum = add_lanes(sum);
+    moments->squares = add_lanes(squares);
+}
+
 const struct kmeans_kernels *kmeans_kernels_avx2(void)
 {
     static const struct kmeans_kernels kernels = {
@@ -222,6 +250,7 @@ const struct kmeans_kernels *kmeans_kernels_avx2(void)
         .tile = TILE,
         .filter = filter_avx2,
         .potential = potential_avx2,
+        .moments = moments_avx2,
         .own_distances = own_distances_avx2,
     };
     return &kernels;

@@ -204,6 +204,29 @@ static void own_distances_avx512(const struct kmeans_filter *filter, const float
     }
 }
 
+static void moments_avx512(const float *x, int32_t rows, double scale,
+                           struct block_moments *moments)
+{
+    const __m512d scales = _mm512_set1_pd(scale);
+    __m512i sum = _mm512_setzero_si512(), squares = _mm512_setzero_si512();
+    moments->nonzero = moments->small = 0;
+    for (int32_t i = 0; i < rows; i += 8) {
+        __mmask8 counted = (__mmask8)(rows - i < 8 ? (1 << (rows - i)) - 1 : 0xff);
+        __m256 value = _mm256_maskz_loadu_ps(counted, x + i);
+        __m256i r32 = _mm512_cvtpd_epi32(_mm512_mul_pd(_mm512_cvtps_pd(value), scales));
+        __m512i r = _mm512_cvtepi32_epi64(r32);
+        sum = _mm512_add_epi64(sum, r);
+        squares = _mm512_add_epi64(squares, _mm512_mul_epi32(r, r));
+        __mmask8 nonzero = _mm256_cmp_ps_mask(value, _mm256_setzero_ps(), _CMP_NEQ_OQ);
+        __mmask8 small =
+            _mm256_mask_cmplt_epi32_mask(nonzero, _mm256_abs_epi32(r32), _mm256_set1_epi32(256));
+        moments->nonzero += __builtin_popcount(nonzero);
+        moments->small += __builtin_popcount(small);
+    }
+    moments->sum = _mm512_reduce_add_epi64(sum);
+    moments->squares = _mm512_reduce_add_epi64(squares);
+}
+
 const struct kmeans_kernels *kmeans_kernels_avx512(void)
 {
     static const struct kmeans_kernels kernels = {
@@ -211,6 +234,7 @@ const struct kmeans_kernels *kmeans_kernels_avx512(void)
         .tile = TILE,
         .filter = filter_avx512,
         .potential = potential_avx512,
+        .moments = moments_avx512,
         .own_distances = own_distances_avx512,
     };
     return &kernels;

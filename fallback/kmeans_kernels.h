@@ -21,6 +21,12 @@ struct kmeans_filter {
     float margin;         /* twice the bound of a score's error */
 };
 
+/* Integer moments of one column of a block: r = rint(scale * x), |r| <= 2^28. */
+struct block_moments {
+    int64_t sum, squares;   /* of r and r^2 */
+    int32_t nonzero, small; /* rows with x != 0, and of those the ones with |r| < 2^8 */
+};
+
 struct kmeans_kernels {
     const char *name;
     int32_t tile; /* centres to a tile of the packed layout */
@@ -35,6 +41,9 @@ struct kmeans_kernels {
      * offset. The caller makes sure that no sum overflows int64 and no term exceeds 2^50. */
     int64_t (*potential)(const float *x, int32_t columns, int32_t rows, const float *point,
                          double scale, const float *nearest, float *nearest_out);
+
+    /* Moments of the first `rows` of the 64 values x of one column. */
+    void (*moments)(const float *x, int32_t rows, double scale, struct block_moments *moments);
 
     /* d2[i] = squared_distance of row i to its own centre, by the float64 definition. */
     void (*own_distances)(const struct kmeans_filter *filter, const float *x, const int32_t *labels,

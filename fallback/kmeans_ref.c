@@ -35,6 +35,18 @@ static int64_t potential_ref(const float *x, int32_t columns, int32_t rows, cons
     return sum;
 }
 
+static void moments_ref(const float *x, int32_t rows, double scale, struct block_moments *moments)
+{
+    *moments = (struct block_moments){0};
+    for (int32_t i = 0; i < rows; i++) {
+        int64_t r = quantise((double)x[i], scale);
+        moments->sum += r;
+        moments->squares += r * r;
+        moments->nonzero += x[i] != 0.0f;
+        moments->small += x[i] != 0.0f && r < 256 && r > -256;
+    }
+}
+
 static void own_distances_ref(const struct kmeans_filter *filter, const float *x,
                               const int32_t *labels, double *d2)
 {
@@ -51,6 +63,7 @@ const struct kmeans_kernels *kmeans_kernels_ref(void)
         .tile = 1,
         .filter = filter_ref,
         .potential = potential_ref,
+        .moments = moments_ref,
         .own_distances = own_distances_ref,
     };
     return &kernels;

@@ -307,6 +307,27 @@ static void potential_is_bit_equal(void)
     }
 }
 
+/* One column's moments, with zeros, values below the smallness limit and halves to round. */
+static void moments_are_equal(void)
+{
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    make_blobs(1, 3, 10.0);
+    for (int i = 0; i < BLOCK_ROWS; i += 5)
+        problem.x[i] = i % 2 == 0 ? 0.0f : 255.5f * (float)(i % 3 - 1) / 16;
+    for (int32_t rows = 1; rows <= BLOCK_ROWS; rows++)
+        for (double scale = 0x1p-3; scale < 0x1p24; scale *= 0x1p4)
+            for (int v = 1; v < count; v++) {
+                struct block_moments truth, got;
+                kmeans_kernels_ref()->moments(problem.x, rows, scale, &truth);
+                variants[v]->moments(problem.x, rows, scale, &got);
+                CU_ASSERT_EQUAL(got.sum, truth.sum);
+                CU_ASSERT_EQUAL(got.squares, truth.squares);
+                CU_ASSERT_EQUAL(got.nonzero, truth.nonzero);
+                CU_ASSERT_EQUAL(got.small, truth.small);
+            }
+}
+
 static void own_distances_are_bit_equal(void)
 {
     static struct labels labels;
@@ -413,6 +434,7 @@ int main(int argc, char **argv)
         {"duplicated centres tie at the lowest index", duplicated_centres_tie_at_the_lowest_index},
         {"scores beyond float32 are ties", scores_beyond_float32_are_ties},
         {"potential is bit-equal", potential_is_bit_equal},
+        {"moments are equal", moments_are_equal},
         {"own distances are bit-equal", own_distances_are_bit_equal},
         {NULL, NULL},
     };

@@ -52,12 +52,15 @@ struct backend_device {
     int usable; /* 0: `detail` says why not */
 };
 
-/* The range of a column, from a pass over the data. Merges by minimum and maximum. */
-struct column_range {
-    double minimum, maximum;
-    int32_t lowest_bit; /* exponent of the lowest set bit of any value: every x is a multiple of
-                           2^lowest_bit; INT32_MAX when all are zero */
+/* Integer moments of a column over original rows, of r = rint(scale * (x - offset)), |r| <= 2^28.
+ * Merge by adding everything. */
+struct column_moments {
+    struct int128 sum, squares; /* of r and of r^2 */
+    int64_t nonzero;            /* rows with x - offset != 0 */
+    int64_t small;              /* of those, rows with |r| < 2^8 */
 };
+
+enum { MOMENT_BITS = 28, MOMENT_SMALL_BITS = 8 };
 
 struct backend_core {
     uint32_t version; /* SPOT_BACKEND_VERSION; another one is refused aloud */
@@ -73,10 +76,12 @@ struct backend_core {
     /* One line for results: "cpu (avx512, 2 threads)". Owned by the backend. */
     const char *(*describe)(const struct backend *backend);
 
-    /* A handle for `rows` rows. offset: (columns) taken off every value, exactly. batch_rows 0: the
-     * backend decides; its results never depend on it. */
+    /* A handle for `rows` rows. offset: (columns) taken off every value, exactly. largest:
+     * (columns) no |value - offset| is above it. batch_rows 0: the backend decides; its results
+     * never depend on it. */
     int (*data_open)(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
-                     int64_t batch_rows, struct backend_data **data, struct spot_error *err);
+                     const float *largest, int64_t batch_rows, struct backend_data **data,
+                     struct spot_error *err);
     /* Rows [first, first + rows): values (rows, columns) row-major host memory; weights (rows)
      * integers >= 0 or NULL for 1; counts (rows): how many original rows each one stands for, or
      * NULL for 1. Every row is put once, in order. The arrays may be reused after the call. */
@@ -86,6 +91,9 @@ struct backend_core {
      * for draws that walk the original order. Borrowed until data_close. */
     int (*data_map)(struct backend_data *data, int64_t rows, const int32_t *group_of_row,
                     struct spot_error *err);
+    /* Moments of every column: scale (columns) in, moments (columns) out. */
+    int (*data_moments)(struct backend_data *data, const double *scale,
+                        struct column_moments *moments, struct spot_error *err);
     void (*data_close)(struct backend_data *data);
 };
 

@@ -121,8 +121,8 @@ static int put_rows(struct kmeans_fit *fit, struct spot_error *err)
     const float *values = compact ? merged->values : fit->matrix->values;
     const int64_t *weights = compact ? merged->weights : fit->statistics.weights;
     int64_t batch = fit->options->batch_rows > 0 ? fit->options->batch_rows : rows;
-    SPOT_TRY(core->data_open(fit->engine->backend, rows, columns, fit->statistics.offset, batch,
-                             &fit->data, err));
+    SPOT_TRY(core->data_open(fit->engine->backend, rows, columns, fit->statistics.offset,
+                             fit->statistics.largest, batch, &fit->data, err));
     for (int64_t first = 0; first < rows; first += batch) {
         int64_t count = rows - first < batch ? rows - first : batch;
         SPOT_TRY(core->data_put(fit->data, first, count, values + first * columns,
@@ -131,6 +131,28 @@ static int put_rows(struct kmeans_fit *fit, struct spot_error *err)
     }
     if (compact) SPOT_TRY(core->data_map(fit->data, fit->matrix->rows, merged->group_of_row, err));
 out:
+    return status;
+}
+
+/* tol is relative to the mean of the columns' variances. */
+static int measure_tolerance(struct kmeans_fit *fit, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    int32_t columns = fit->matrix->columns;
+    double variance = 0.0;
+    double *scale = spot_alloc(columns, sizeof *scale);
+    struct column_moments *moments = spot_alloc(columns, sizeof *moments);
+    if (scale == NULL || moments == NULL) {
+        status = spot_fail_memory(err, "the columns' variances");
+        goto out;
+    }
+    moment_scales(&fit->statistics, scale);
+    SPOT_TRY(fit->engine->tables->core->data_moments(fit->data, scale, moments, err));
+    SPOT_TRY(mean_variance(&fit->statistics, moments, fit->matrix->rows, &variance, err));
+    fit->tolerance = fit->options->tol * variance;
+out:
+    free(scale);
+    free(moments);
     return status;
 }
 
@@ -150,11 +172,11 @@ static int open_fit(struct kmeans_fit *fit, struct spot_error *err)
         return spot_fail_memory(err, "the clusters");
     SPOT_TRY(statistics_of(fit->matrix, fit->options->centres, k, engine_pool(fit->engine),
                            &fit->statistics, err));
-    fit->tolerance = fit->options->tol * fit->statistics.mean_variance;
     if (fit->options->compact != 0)
         SPOT_TRY(compact_rows(fit->matrix, fit->statistics.weights, fit->options->compact == 1,
                               &fit->compacted, err));
     SPOT_TRY(put_rows(fit, err));
+    SPOT_TRY(measure_tolerance(fit, err));
     SPOT_TRY(fit->backend->open(fit->data, k, &fit->statistics.quantiser, &fit->run, err));
 out:
     return status;

@@ -8,10 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-enum { CHUNK_ROWS = 16384 };
-
-/* Bits below QUANTISER_COLUMN_BITS at which values count for the variance and for flattening. */
-enum { COARSE_BITS = 30 };
+enum { CHUNK_ROWS = 16384, STRIP_ROWS = 16 };
 
 static int64_t chunks_of(int64_t rows)
 {
@@ -28,82 +25,83 @@ static int64_t chunk_end(int64_t chunk, int64_t rows)
 
 struct ranges {
     const struct spot_matrix *data;
-    float *lowest, *highest; /* (threads, columns) */
-    int64_t *bad;            /* (threads) first value that is not finite, or INT64_MAX */
+    float *lowest, *highest, *check; /* (threads, STRIP_ROWS, columns) */
 };
 
+/* A chunk goes by in strips of rows seen as one long row, so that neighbouring values meet
+ * neighbouring minima and maxima whatever the number of columns. */
 static void range_task(void *arg, int64_t task, int worker)
 {
     const struct ranges *ranges = arg;
-    int32_t columns = ranges->data->columns;
-    float *lowest = ranges->lowest + (int64_t)worker * columns;
-    float *highest = ranges->highest + (int64_t)worker * columns;
-    const float *x = ranges->data->values + task * CHUNK_ROWS * columns;
-    int64_t rows = chunk_end(task, ranges->data->rows) - task * CHUNK_ROWS;
-    float check = 0.0f; /* x * 0 is NaN for NaN and infinity, and stays NaN */
-    for (int64_t i = 0; i < rows; i++)
-        for (int32_t j = 0; j < columns; j++) {
-            float value = x[i * columns + j];
-            check += value * 0.0f;
-            lowest[j] = value < lowest[j] ? value : lowest[j];
-            highest[j] = value > highest[j] ? value : highest[j];
+    int64_t width = (int64_t)ranges->data->columns * STRIP_ROWS;
+    float *lowest = ranges->lowest + worker * width;
+    float *highest = ranges->highest + worker * width;
+    float *check = ranges->check + worker * width;
+    const float *x = ranges->data->values + task * CHUNK_ROWS * ranges->data->columns;
+    int64_t cells =
+        (chunk_end(task, ranges->data->rows) - task * CHUNK_ROWS) * ranges->data->columns;
+    for (int64_t first = 0; first < cells; first += width) {
+        int64_t count = cells - first < width ? cells - first : width;
+        for (int64_t t = 0; t < count; t++) {
+            float value = x[first + t];
+            check[t] += value * 0.0f; /* NaN for NaN and infinity, and stays NaN */
+            lowest[t] = value < lowest[t] ? value : lowest[t];
+            highest[t] = value > highest[t] ? value : highest[t];
         }
-    if (!isnan(check)) return;
-    for (int64_t at = 0; at < rows * columns; at++)
-        if (!isfinite(x[at])) {
-            int64_t place = task * CHUNK_ROWS * columns + at;
-            if (place < ranges->bad[worker]) ranges->bad[worker] = place;
-            return;
-        }
+    }
 }
 
-static int merge_ranges(const struct ranges *ranges, int threads, double *minimum, double *maximum,
-                        struct spot_error *err)
+/* The first value that is not finite, once it is known that there is one. */
+static int refuse_not_finite(const struct spot_matrix *data, struct spot_error *err)
+{
+    int64_t at = 0;
+    while (isfinite(data->values[at]))
+        at++;
+    return spot_fail(err, SPOT_EDATA,
+                     "row %lld, column %lld: the value is %s; impute or drop it first",
+                     (long long)(at / data->columns), (long long)(at % data->columns),
+                     isnan(data->values[at]) ? "NaN" : "infinite");
+}
+
+static int merge_ranges(const struct ranges *ranges, int64_t cells, double *minimum,
+                        double *maximum, struct spot_error *err)
 {
     int32_t columns = ranges->data->columns;
-    int64_t bad = INT64_MAX;
     for (int32_t j = 0; j < columns; j++) {
         minimum[j] = INFINITY;
         maximum[j] = -INFINITY;
     }
-    for (int t = 0; t < threads; t++) {
-        if (ranges->bad[t] < bad) bad = ranges->bad[t];
-        for (int32_t j = 0; j < columns; j++) {
-            minimum[j] = fmin(minimum[j], (double)ranges->lowest[(int64_t)t * columns + j]);
-            maximum[j] = fmax(maximum[j], (double)ranges->highest[(int64_t)t * columns + j]);
-        }
+    for (int64_t t = 0; t < cells; t++) {
+        int64_t j = t % columns;
+        if (isnan(ranges->check[t])) return refuse_not_finite(ranges->data, err);
+        minimum[j] = fmin(minimum[j], (double)ranges->lowest[t]);
+        maximum[j] = fmax(maximum[j], (double)ranges->highest[t]);
     }
-    if (bad == INT64_MAX) return SPOT_OK;
-    return spot_fail(err, SPOT_EDATA,
-                     "row %lld, column %lld: the value is %s; impute or drop it first",
-                     (long long)(bad / columns), (long long)(bad % columns),
-                     isnan(ranges->data->values[bad]) ? "NaN" : "infinite");
+    return SPOT_OK;
 }
 
 int column_ranges(const struct spot_matrix *data, struct spot_pool *pool, double *minimum,
                   double *maximum, struct spot_error *err)
 {
     int status;
-    int threads = pool_threads(pool);
-    int64_t cells = (int64_t)threads * data->columns;
+    int64_t cells = (int64_t)pool_threads(pool) * STRIP_ROWS * data->columns;
     struct ranges ranges = {data, spot_alloc(cells, sizeof(float)),
-                            spot_alloc(cells, sizeof(float)), spot_alloc(threads, sizeof(int64_t))};
-    if (ranges.lowest == NULL || ranges.highest == NULL || ranges.bad == NULL) {
+                            spot_alloc(cells, sizeof(float)),
+                            spot_alloc_zero(cells, sizeof(float))};
+    if (ranges.lowest == NULL || ranges.highest == NULL || ranges.check == NULL) {
         status = spot_fail_memory(err, "the columns' ranges");
         goto out;
     }
-    for (int64_t i = 0; i < cells; i++) {
-        ranges.lowest[i] = INFINITY;
-        ranges.highest[i] = -INFINITY;
+    for (int64_t t = 0; t < cells; t++) {
+        ranges.lowest[t] = INFINITY;
+        ranges.highest[t] = -INFINITY;
     }
-    for (int t = 0; t < threads; t++)
-        ranges.bad[t] = INT64_MAX;
     pool_run(pool, chunks_of(data->rows), range_task, &ranges);
-    status = merge_ranges(&ranges, threads, minimum, maximum, err);
+    status = merge_ranges(&ranges, cells, minimum, maximum, err);
 out:
     free(ranges.lowest);
     free(ranges.highest);
-    free(ranges.bad);
+    free(ranges.check);
     return status;
 }
 
@@ -135,6 +133,7 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
             return spot_fail(err, SPOT_EDATA,
                              "column %d: values as large as %g; divide the column by a constant",
                              (int)j, fmax(fabs(low), fabs(high)));
+        s->largest[j] = (float)reach; /* exact: the offset is */
         s->scale[j] = reach > 0 ? ldexp(1.0, QUANTISER_COLUMN_BITS - bits_above(reach)) : 1.0;
         for (int32_t c = 0; c < k && centres != NULL; c++) {
             low = fmin(low, centres[(int64_t)c * s->columns + j]);
@@ -208,92 +207,30 @@ static int quantise_weights(struct statistics *s, const struct spot_matrix *data
 /* ---- Moments ----------------------------------------------------------------------------------
  */
 
-/* Integer sums of one column's coarse values r, |r| <= 2^30. */
-struct moments {
-    int64_t sum;
-    int64_t square_high, square_low; /* sums of r^2 >> 32 and of its low half */
-    int64_t nonzero, flattened;
-};
-
-struct moments_pass {
-    const struct spot_matrix *data;
-    const struct statistics *statistics;
-    struct moments *parts; /* (threads, columns) */
-};
-
-static void moments_task(void *arg, int64_t task, int worker)
+void moment_scales(const struct statistics *s, double *scale)
 {
-    const struct moments_pass *pass = arg;
-    const struct statistics *s = pass->statistics;
-    struct moments *parts = pass->parts + (int64_t)worker * s->columns;
-    int64_t end = chunk_end(task, pass->data->rows);
-    for (int32_t j = 0; j < s->columns; j++) {
-        const float *x = pass->data->values + j;
-        double offset = s->offset[j];
-        double scale = ldexp(s->scale[j], COARSE_BITS - QUANTISER_COLUMN_BITS);
-        struct moments m = parts[j];
-        for (int64_t i = task * CHUNK_ROWS; i < end; i++) {
-            double shifted = (double)x[i * s->columns] - offset;
-            int64_t r = quantise(shifted, scale);
-            int64_t square = r * r;
-            m.sum += r;
-            m.square_high += square >> 32;
-            m.square_low += square & 0xffffffff;
-            m.nonzero += shifted != 0.0;
-            m.flattened +=
-                shifted != 0.0 && r > -(1 << (COARSE_BITS - 20)) && r < 1 << (COARSE_BITS - 20);
-        }
-        parts[j] = m;
-    }
+    for (int32_t j = 0; j < s->columns; j++)
+        scale[j] = ldexp(s->scale[j], MOMENT_BITS - QUANTISER_COLUMN_BITS);
 }
 
-/* Variance of a column in its own units, and the refusal of a flattened one. */
-static int finish_column(const struct statistics *s, int32_t j, int64_t rows, struct moments m,
-                         double *variance, struct spot_error *err)
+int mean_variance(const struct statistics *s, const struct column_moments *moments, int64_t rows,
+                  double *variance, struct spot_error *err)
 {
-    if (s->offset[j] == 0.0 && m.flattened > m.nonzero / 1000 && m.flattened > 1)
-        return spot_fail(err, SPOT_EDATA,
-                         "column %d: an extreme value (%g) flattens the others: %lld of %lld lie "
-                         "below a millionth of it; drop it, or take logarithms",
-                         (int)j, fmax(fabs(s->minimum[j]), fabs(s->maximum[j])),
-                         (long long)m.flattened, (long long)m.nonzero);
-    double n = (double)rows;
-    double square = ((double)m.square_high * 0x1p32 + (double)m.square_low) / n;
-    double mean = (double)m.sum / n;
-    double scale = ldexp(s->scale[j], COARSE_BITS - QUANTISER_COLUMN_BITS);
-    *variance = (square - mean * mean) / scale / scale;
-    if (*variance < 0) *variance = 0;
+    double n = (double)rows, sum = 0.0;
+    for (int32_t j = 0; j < s->columns; j++) {
+        const struct column_moments *m = &moments[j];
+        if (s->offset[j] == 0.0 && m->small > m->nonzero / 1000 && m->small > 1)
+            return spot_fail(err, SPOT_EDATA,
+                             "column %d: an extreme value (%g) flattens the others: %lld of %lld "
+                             "lie below a millionth of it; drop it, or take logarithms",
+                             (int)j, fmax(fabs(s->minimum[j]), fabs(s->maximum[j])),
+                             (long long)m->small, (long long)m->nonzero);
+        double mean = int128_to_double(m->sum) / n;
+        double scale = ldexp(s->scale[j], MOMENT_BITS - QUANTISER_COLUMN_BITS);
+        sum += fmax(int128_to_double(m->squares) / n - mean * mean, 0.0) / scale / scale;
+    }
+    *variance = sum / s->columns;
     return SPOT_OK;
-}
-
-static int measure(struct statistics *s, const struct spot_matrix *data, struct spot_pool *pool,
-                   struct spot_error *err)
-{
-    int status = SPOT_OK;
-    int threads = pool_threads(pool);
-    struct moments_pass pass = {data, s, NULL};
-    pass.parts = spot_alloc_zero((int64_t)threads * s->columns, sizeof *pass.parts);
-    if (pass.parts == NULL) return spot_fail_memory(err, "the columns' variances");
-    pool_run(pool, chunks_of(data->rows), moments_task, &pass);
-    double sum = 0.0;
-    for (int32_t j = 0; j < s->columns; j++) {
-        struct moments m = pass.parts[j];
-        for (int t = 1; t < threads; t++) {
-            const struct moments *part = &pass.parts[(int64_t)t * s->columns + j];
-            m.sum += part->sum;
-            m.square_high += part->square_high;
-            m.square_low += part->square_low;
-            m.nonzero += part->nonzero;
-            m.flattened += part->flattened;
-        }
-        double variance = 0.0;
-        SPOT_TRY(finish_column(s, j, data->rows, m, &variance, err));
-        sum += variance;
-    }
-    s->mean_variance = sum / s->columns;
-out:
-    free(pass.parts);
-    return status;
 }
 
 int statistics_of(const struct spot_matrix *data, const double *centres, int32_t k,
@@ -306,14 +243,15 @@ int statistics_of(const struct spot_matrix *data, const double *centres, int32_t
     s->maximum = spot_alloc(data->columns, sizeof(double));
     s->offset = spot_alloc(data->columns, sizeof(double));
     s->scale = spot_alloc(data->columns, sizeof(double));
-    if (s->minimum == NULL || s->maximum == NULL || s->offset == NULL || s->scale == NULL) {
+    s->largest = spot_alloc(data->columns, sizeof(float));
+    if (s->minimum == NULL || s->maximum == NULL || s->offset == NULL || s->scale == NULL ||
+        s->largest == NULL) {
         status = spot_fail_memory(err, "the columns' statistics");
         goto out;
     }
     SPOT_TRY(column_ranges(data, pool, s->minimum, s->maximum, err));
     SPOT_TRY(quantise_weights(s, data, err));
     SPOT_TRY(choose_scales(s, centres, k, err));
-    SPOT_TRY(measure(s, data, pool, err));
     s->quantiser.columns = s->columns;
     s->quantiser.offset = s->offset;
     s->quantiser.scale = s->scale;
@@ -328,6 +266,7 @@ void statistics_clear(struct statistics *s)
     free(s->maximum);
     free(s->offset);
     free(s->scale);
+    free(s->largest);
     free(s->weights);
     memset(s, 0, sizeof *s);
 }

@@ -4,6 +4,7 @@
 #ifndef SPOT_MODELS_STATISTICS_H
 #define SPOT_MODELS_STATISTICS_H
 
+#include "backend/backend.h"
 #include "base/pool.h"
 #include "blackspot.h"
 #include "numerics/quantiser.h"
@@ -12,7 +13,7 @@ struct statistics {
     int32_t columns;
     double *minimum, *maximum;  /* (columns) */
     double *offset, *scale;     /* (columns) of the quantiser */
-    double mean_variance;       /* mean over the columns of the unweighted variance */
+    float *largest;             /* (columns) no |value - offset| is above it */
     int64_t *weights;           /* (rows) quantised sample weights, or NULL: 1 each */
     struct int128 weight;       /* their sum */
     struct quantiser quantiser; /* points to offset and scale */
@@ -22,6 +23,12 @@ struct statistics {
  * Errors: SPOT_EDATA with row and column. */
 int statistics_of(const struct spot_matrix *data, const double *centres, int32_t k,
                   struct spot_pool *pool, struct statistics *statistics, struct spot_error *err);
+/* The mean over the columns of the unweighted variance, from the moments of a data handle; scale
+ * (columns) is what they were taken with. Refuses a column that an extreme value flattens. */
+void moment_scales(const struct statistics *statistics, double *scale);
+int mean_variance(const struct statistics *statistics, const struct column_moments *moments,
+                  int64_t rows, double *variance, struct spot_error *err);
+
 void statistics_clear(struct statistics *statistics);
 
 /* Ranges alone, with the check that every value is finite: minimum, maximum (columns). */
