@@ -76,7 +76,7 @@ struct batch {
     int32_t bad_count;
     int64_t bad_cells; /* all unreadable cells (their value is missing) */
     int64_t bad_rows;  /* all rows dropped (on_bad_row: drop) */
-    int64_t bytes;     /* of the file's text, for progress */
+    int64_t bytes;     /* of the file's text */
     int64_t first_row; /* number of the first row in the table; known in take(), not in work() */
     void *user;        /* what the visitor's work() found; the visitor frees it */
 };
@@ -101,11 +101,13 @@ struct table_options {
 
 /* What is done with each batch. work() runs on any thread, several batches at a time; take() runs
  * on the calling thread in row order and owns the batch from then on (it calls batch_free). A
- * negative return ends the reading and is returned by table_each. Either may be NULL (take: batch
- * is freed). */
+ * negative return ends the reading and is returned by table_each. discard() is told, on the calling
+ * thread, of a batch that work() has seen and take() will not, because the reading ends before or
+ * take is NULL: it releases batch->user, not the batch. Any of them may be NULL. */
 struct table_visitor {
     int (*work)(void *arg, struct batch *batch, int worker, struct spot_error *err);
     int (*take)(void *arg, struct batch *batch, struct spot_error *err);
+    void (*discard)(void *arg, struct batch *batch);
     /* After each group of batches: compressed or plain bytes read so far, of how many (0: unknown).
      * A value other than 0 stops with SPOT_ESTOPPED. May be NULL. */
     int (*progress)(void *arg, int64_t rows, int64_t bytes, int64_t total_bytes);
@@ -114,7 +116,9 @@ struct table_visitor {
 
 struct table_reader;
 
-/* Opens the first file and reads its header. */
+/* Opens the first file and reads its header. Keeps nothing of the options; pool is borrowed until
+ * table_close (NULL is allowed there). Errors: SPOT_EUSAGE, SPOT_EIO, SPOT_EFORMAT, SPOT_EDATA (an
+ * empty file), SPOT_ENOMEM. */
 int table_open(const struct table_options *options, struct spot_pool *pool,
                struct table_reader **reader, struct spot_error *err);
 void table_close(struct table_reader *reader);
@@ -127,7 +131,8 @@ const char *table_file_name(const struct table_reader *reader, int32_t file);
 
 /* Reads all files from the beginning. specs are borrowed for the call. Columns the specs do not
  * mention are skipped without being converted. A missing column is SPOT_EDATA and names the nearest
- * header. Every batch has at most 65,536 rows or so, cut by bytes. */
+ * header. A batch holds the records that begin in one 256 KiB piece of a file, so it has a few
+ * thousand rows as a rule and never more than 131,072. Blank lines are no rows. */
 int table_each(struct table_reader *reader, const struct column_spec *specs, int32_t specs_count,
                const struct table_visitor *visitor, struct spot_error *err);
 

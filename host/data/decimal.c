@@ -1,0 +1,108 @@
+/* Nearly every number has a mantissa below 2^53 and a power of ten within 10^22. Both are doubles,
+ * so one multiplication or division rounds correctly (Clinger 1990). The rest goes to strtod as
+ * digits and an exponent, without a decimal point, so that the locale has no say. */
+#include "data/decimal.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+enum {
+    EXACT_POWER = 22,
+    MAX_EXPONENT = 1000000, /* larger ones say no more */
+    KEPT_DIGITS = 800,      /* a double's rounding is decided by its first 768 digits */
+};
+
+static inline bool is_digit(char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+/* The digits of a number whose shape has been checked, [text, end) without sign and exponent. */
+static enum decimal_result parse_long(const char *text, const char *end, char point,
+                                      int64_t exponent, double *value)
+{
+    char digits[KEPT_DIGITS + 32];
+    int kept = 0;
+    bool fraction = false, rest = false;
+    for (; text < end; text++) {
+        if (*text == point) {
+            fraction = true;
+            continue;
+        }
+        exponent -= fraction;
+        if (kept == 0 && *text == '0') continue;
+        if (kept < KEPT_DIGITS) {
+            digits[kept++] = *text;
+        } else {
+            exponent++;
+            rest |= *text != '0';
+        }
+    }
+    *value = 0;
+    if (kept == 0) return DECIMAL_OK;
+    if (rest) { /* one more digit tells strtod that the number is above its kept digits */
+        digits[kept++] = '1';
+        exponent--;
+    }
+    if (exponent > MAX_EXPONENT) exponent = MAX_EXPONENT;
+    if (exponent < -MAX_EXPONENT) exponent = -MAX_EXPONENT;
+    snprintf(digits + kept, sizeof digits - (size_t)kept, "e%d", (int)exponent);
+    *value = strtod(digits, NULL);
+    return isinf(*value) ? DECIMAL_RANGE : DECIMAL_OK;
+}
+
+/* The exponent in [text, end), after the 'e'. */
+static bool parse_exponent(const char *text, const char *end, int64_t *exponent)
+{
+    bool negative = text < end && *text == '-';
+    if (text < end && (*text == '-' || *text == '+')) text++;
+    if (text == end) return false;
+    int64_t value = 0;
+    for (; text < end && is_digit(*text); text++)
+        if (value <= MAX_EXPONENT) value = value * 10 + (*text - '0');
+    *exponent = negative ? -value : value;
+    return text == end;
+}
+
+enum decimal_result decimal_parse(const char *text, const char *end, char point, double *value)
+{
+    bool negative = text < end && *text == '-';
+    if (text < end && (*text == '-' || *text == '+')) text++;
+
+    const char *p = text;
+    uint64_t mantissa = 0;
+    for (; p < end && is_digit(*p); p++)
+        mantissa = mantissa * 10 + (uint64_t)(*p - '0');
+    int64_t digits = p - text, exponent = 0, fraction = 0;
+    if (p < end && *p == point) {
+        const char *first = ++p;
+        for (; p < end && is_digit(*p); p++)
+            mantissa = mantissa * 10 + (uint64_t)(*p - '0');
+        fraction = p - first;
+        digits += fraction;
+    }
+    if (digits == 0) return DECIMAL_INVALID;
+    const char *digits_end = p;
+    if (p < end && ((*p != 'e' && *p != 'E') || !parse_exponent(p + 1, end, &exponent)))
+        return DECIMAL_INVALID;
+
+    double result;
+    int64_t power = exponent - fraction;
+    if (digits <= 19 && mantissa <= (UINT64_C(1) << 53) && power >= -EXACT_POWER &&
+        power <= EXACT_POWER) {
+        result = (double)mantissa;
+        result = power < 0 ? result / POWERS[-power] : result * POWERS[power];
+    } else {
+        enum decimal_result status = parse_long(text, digits_end, point, exponent, &result);
+        if (status != DECIMAL_OK) return status;
+    }
+    *value = negative ? -result : result;
+    return DECIMAL_OK;
+}
