@@ -1,5 +1,5 @@
-/* Model documents are made and read with cJSON, which prints doubles so that they read back to the
- * same bits (17 digits where 15 do not do). Every value read is checked before it is used. */
+/* Model documents are trees of cJSON, printed so that numbers read back to the same bits. Every
+ * value read is checked before it is used. */
 #include "models/model_file.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/json.h"
 #include "data/writer.h"
 #include "models/kmeans.h"
 
@@ -73,7 +74,7 @@ static char *print_model(const struct model *model)
                 add_features(document, model);
     if (made && model->encoder != NULL)
         made = cJSON_AddItemReferenceToObject(document, "encoder", model->encoder);
-    if (made && add_kmeans(document, model->kmeans)) text = cJSON_Print(document);
+    if (made && add_kmeans(document, model->kmeans)) text = json_print(document, true);
     cJSON_Delete(document);
     return text;
 }
@@ -86,12 +87,11 @@ int model_write(const char *path, const struct model *model, struct spot_error *
     if (text == NULL) return spot_fail_memory(err, "the model document");
     SPOT_TRY(writer_open(path, &writer, err));
     SPOT_TRY(writer_put(writer, text, strlen(text), err));
-    SPOT_TRY(writer_put(writer, "\n", 1, err));
     status = writer_commit(writer, err);
     writer = NULL;
 out:
     writer_abandon(writer);
-    cJSON_free(text);
+    free(text);
     return status;
 }
 
