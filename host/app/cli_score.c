@@ -7,6 +7,7 @@
 #include "app/score_input.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/json.h"
 #include "data/writer.h"
 
 static const struct argp_option score_options[] = {
@@ -133,8 +134,8 @@ static int report(struct scoring *job, double read_seconds, struct spot_error *e
     cJSON *result = make_result(job, read_seconds);
     if (strcmp(job->session->arguments.value[OPTION_OUTPUT], "-") != 0)
         return result_print(result, err);
-    char *line = result != NULL ? cJSON_PrintUnformatted(result) : NULL;
-    if (line != NULL) session_log(job->session, SPOT_LOG_INFO, "%s", line);
+    char *line = result != NULL ? json_print(result, false) : NULL;
+    if (line != NULL) session_log(job->session, SPOT_LOG_INFO, "%.*s", (int)strlen(line) - 1, line);
     free(line);
     cJSON_Delete(result);
     return SPOT_OK;

@@ -9,14 +9,15 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "data/json.h"
 #include "data/writer.h"
 
 int result_print(cJSON *result, struct spot_error *err)
 {
-    char *line = result != NULL ? cJSON_PrintUnformatted(result) : NULL;
+    char *line = result != NULL ? json_print(result, false) : NULL;
     cJSON_Delete(result);
     if (line == NULL) return spot_fail_memory(err, "the result");
-    bool written = puts(line) >= 0 && fflush(stdout) == 0;
+    bool written = fputs(line, stdout) >= 0 && fflush(stdout) == 0;
     int reason = errno;
     free(line);
     if (!written)
@@ -27,11 +28,11 @@ int result_print(cJSON *result, struct spot_error *err)
 int result_write(cJSON *document, const char *path, struct spot_error *err)
 {
     struct writer *writer = NULL;
-    char *text = document != NULL ? cJSON_Print(document) : NULL;
+    char *text = document != NULL ? json_print(document, true) : NULL;
     cJSON_Delete(document);
     if (text == NULL) return spot_fail_memory(err, path);
     int status = writer_open(path, &writer, err);
-    if (status >= 0) status = writer_printf(writer, err, "%s\n", text);
+    if (status >= 0) status = writer_put(writer, text, strlen(text), err);
     free(text);
     if (status >= 0) return writer_commit(writer, err);
     writer_abandon(writer);
