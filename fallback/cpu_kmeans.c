@@ -182,7 +182,7 @@ static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker,
     worker->wide.moved += count;
     worker->sizes[to] += count;
     if (from >= 0) worker->sizes[from] -= count;
-    if (weight > run->load_limit / count) {
+    if (weight > (count == 1 ? run->load_limit : run->load_limit / count)) {
         add_wide(run, worker, x, to, weight, count);
         if (from >= 0) add_wide(run, worker, x, from, -weight, count);
         return;
@@ -194,6 +194,36 @@ static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker,
     if (from >= 0) add_narrow(run, worker, x, from, -weight);
 }
 
+/* Moves the rows of a block whose labels are new. Rows that count once, the usual case, go by
+ * without asking for weights: a first pass moves every row. */
+static void move_rows(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t block,
+                      const int32_t *labels)
+{
+    const struct backend_data *data = run->data;
+    const float *x = data_block(data, block);
+    int32_t *old = run->labels + block * BLOCK_ROWS;
+    int32_t rows = block_rows(data, block);
+    bool plain = data->weights == NULL && data->counts == NULL;
+    if (plain && worker->load > run->load_limit - BLOCK_ROWS)
+        empty_narrow(worker, run->k, data->columns);
+    for (int32_t i = 0; i < rows; i++) {
+        int32_t from = old[i], to = labels[i];
+        if (from == to) continue;
+        old[i] = to;
+        if (!plain) {
+            move_row(run, worker, block * BLOCK_ROWS + i, x + i, from, to);
+            continue;
+        }
+        worker->load++;
+        worker->wide.moved++;
+        worker->sizes[to]++;
+        add_narrow(run, worker, x + i, to, 1);
+        if (from < 0) continue;
+        worker->sizes[from]--;
+        add_narrow(run, worker, x + i, from, -1);
+    }
+}
+
 static void pass_task(void *arg, int64_t task, int worker_index)
 {
     struct kmeans_run *run = arg;
@@ -202,16 +232,11 @@ static void pass_task(void *arg, int64_t task, int worker_index)
     int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
     _Alignas(64) int32_t labels[BLOCK_ROWS];
     for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
-        const float *x = data_block(data, b);
-        int32_t *old = run->labels + b * BLOCK_ROWS;
         int32_t rows = block_rows(data, b);
-        worker->wide.near_ties += filter_block(run->kernels, &run->filter.filter, x, rows, labels);
-        if (memcmp(labels, old, (size_t)rows * sizeof *labels) == 0) continue;
-        for (int32_t i = 0; i < rows; i++) {
-            if (labels[i] == old[i]) continue;
-            move_row(run, worker, b * BLOCK_ROWS + i, x + i, old[i], labels[i]);
-            old[i] = labels[i];
-        }
+        worker->wide.near_ties +=
+            filter_block(run->kernels, &run->filter.filter, data_block(data, b), rows, labels);
+        if (memcmp(labels, run->labels + b * BLOCK_ROWS, (size_t)rows * sizeof *labels) != 0)
+            move_rows(run, worker, b, labels);
     }
 }
 
@@ -308,6 +333,7 @@ static void inertia_task(void *arg, int64_t task, int worker_index)
     struct kmeans_worker *worker = &run->workers[worker_index];
     const struct backend_data *data = run->data;
     int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
+    const bool plain = data->weights == NULL && data->counts == NULL;
     _Alignas(64) double d2[BLOCK_ROWS];
     for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
         int32_t rows = block_rows(data, b);
@@ -319,7 +345,8 @@ static void inertia_task(void *arg, int64_t task, int worker_index)
             int64_t row = b * BLOCK_ROWS + i;
             int64_t term = quantise(d2[i], run->quantiser->distance_scale);
             struct int128 weight = int128_multiply(row_weight(data, row), row_count(data, row));
-            worker->inertia = int128_add(worker->inertia, int128_times(weight, term));
+            worker->inertia =
+                int128_add(worker->inertia, plain ? int128_from(term) : int128_times(weight, term));
         }
     }
 }
