@@ -5,8 +5,9 @@ import statistics
 
 import measure
 
-SIZES = [(1_000_000, 4, 5), (2_000_000, 3, 20), (1_000_000, 8, 16), (500_000, 32, 64),
-         (100_000, 128, 256), (20_000, 4, 5)]
+# rows, columns, clusters, and a seed from which the iterations are more than LAST
+SIZES = [(1_000_000, 4, 5, 2015), (2_000_000, 3, 20, 2015), (1_000_000, 8, 16, 2015),
+         (500_000, 32, 64, 2015), (100_000, 128, 256, 2015), (20_000, 4, 5, 1)]
 PEERS = ["scikit-learn", "scikit-learn-intelex", "faiss"]
 FIRST, LAST = 2, 12  # iterations between which the time is taken
 
@@ -81,10 +82,10 @@ def limit_seconds(n, d, k, limits):
     return {"memory": memory, "arithmetic": arithmetic}
 
 
-def measure_size(setting, n, d, k):
+def measure_size(setting, n, d, k, seed):
     setting.say(f"kmeans: {n} x {d}, k {k}")
     rows, start = setting.path("rows.npy"), setting.path("start.npy")
-    setting.run_peer("blobs.py", n, d, k, 1, rows, start)
+    setting.run_peer("blobs.py", n, d, k, seed, rows, start)
     ours = setting.peer("kmeans.py", "blackspot", setting.threads, setting.library)
     workers = {"blackspot": measure.Worker(ours, setting.environment)}
     for name in PEERS:
@@ -103,4 +104,4 @@ def measure_size(setting, n, d, k):
 
 def run(setting):
     scale = 50 if setting.quick else 1
-    return [measure_size(setting, max(n // scale, 2000), d, k) for n, d, k in SIZES]
+    return [measure_size(setting, max(n // scale, 2000), d, k, seed) for n, d, k, seed in SIZES]

@@ -53,7 +53,7 @@ def run(setting):
                      ["prepare", "--config", config, "--input", points, "--output", matrix]))
     for n, d, k in ((1_000_000, 4, 5), (500_000, 32, 64)):
         rows = setting.path(f"rows-{d}.npy")
-        setting.run_peer("blobs.py", n // (50 if setting.quick else 1), d, k, 1, rows,
+        setting.run_peer("blobs.py", n // (50 if setting.quick else 1), d, k, 2015, rows,
                          setting.path("start.npy"))
         jobs.append((f"a fit of {n:,} x {d}, {k} clusters", max(2, repeats // 10),
                      ["train", "kmeans", "--input", rows, "--output", model, "--k", k]))
