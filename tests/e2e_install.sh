@@ -64,4 +64,5 @@ END
 } >"$tmp/cmake.log" 2>&1 || fail "$(cat "$tmp/cmake.log")"
 [ "$("$tmp/build/client")" = "$version" ] || fail "client built with find_package"
 
+grep -qi '^\.TH "*blackspot"* ' "$prefix/share/man/man1/blackspot.1" || fail "no manual page"
 echo "installed, found twice, $(wc -l <"$tmp/exported") symbols"
