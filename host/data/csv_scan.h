@@ -6,9 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Smaller in fuzz tests, so that small inputs have many chunks. */
+#ifndef SPOT_CSV_CHUNK
+#define SPOT_CSV_CHUNK (256 << 10)
+#define SPOT_CSV_LIMIT (1 << 20)
+#endif
+
 enum {
-    CSV_CHUNK = 256 << 10, /* bytes of a file whose records make a batch */
-    CSV_LIMIT = 1 << 20,   /* the longest record, its line feed included */
+    CSV_CHUNK = SPOT_CSV_CHUNK, /* bytes of a file whose records make a batch */
+    CSV_LIMIT = SPOT_CSV_LIMIT, /* the longest record, its line feed included */
 };
 
 struct csv_census {

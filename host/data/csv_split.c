@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "data/csv_scan.h"
 
-enum { SLICE = 32 << 10 };
+enum { SLICE = CSV_CHUNK / 8 };
 
 void csv_cells_free(struct csv_cells *cells)
 {

@@ -167,7 +167,7 @@ static void describe_piece(const struct csv_window *window, struct csv_piece *pi
 {
     int64_t first = chunk_of(window, piece->text);
     int64_t last = chunk_of(window, piece->text + piece->length - 1);
-    for (int64_t i = first < 0 ? -1 : first; i <= last; i++) {
+    for (int64_t i = first; i <= last; i++) {
         const struct csv_census *census = i < 0 ? &window->left_over : &window->census[i];
         piece->quotes |= census->quotes > 0;
         piece->nul |= census->nul;
@@ -194,42 +194,50 @@ static void measure_pieces(struct csv_window *window, int64_t first)
 struct verification {
     const struct csv_window *window;
     char delimiter;
-    atomic_int_least64_t wrong; /* the first piece that does not end where the next begins */
+    atomic_int_least64_t wrong; /* the first piece that is not right */
 };
+
+/* A piece is right when its records begin in one chunk and the last ends where the next piece
+ * begins. */
+static bool is_right(const struct csv_window *window, const struct csv_piece *piece, char delimiter)
+{
+    if (!piece->quotes) return true;
+    const char *text = piece->text, *end = piece->text + piece->length;
+    int64_t chunk = chunk_of(window, text);
+    while (text != NULL && text < end && chunk_of(window, text) == chunk)
+        csv_record_end(text, window->end, window->last, delimiter, &text);
+    return text == end;
+}
 
 static void verify_piece(void *arg, int64_t i, int worker)
 {
     (void)worker;
     struct verification *verification = arg;
     const struct csv_window *window = verification->window;
-    const struct csv_piece *piece = &window->pieces[i];
-    const char *text = piece->text, *end = piece->text + piece->length;
-    while (piece->quotes && text != NULL && text < end)
-        csv_record_end(text, window->end, window->last, verification->delimiter, &text);
-    if (!piece->quotes || text == end) return;
+    if (is_right(window, &window->pieces[i], verification->delimiter)) return;
     int64_t wrong = atomic_load(&verification->wrong);
     while (i < wrong && !atomic_compare_exchange_weak(&verification->wrong, &wrong, i))
         continue;
 }
 
-/* Cuts [begin, end) into pieces that are known to be right, the last one complete or not. */
+/* Cuts [begin, end) into pieces that are known to be right, but for a last one that is not
+ * complete. */
 static int cut_pieces(struct csv_window *window, char delimiter, struct spot_pool *pool,
                       int64_t line, struct spot_error *err)
 {
-    window->pieces_count = 0;
     int status = propose_pieces(window, line, err);
     if (status < 0) return status;
     measure_pieces(window, 0);
-    struct verification verification = {.window = window, .delimiter = delimiter};
-    int64_t known = window->pieces_count - 1; /* nothing follows the last one */
-    atomic_init(&verification.wrong, known);
+    int64_t complete = window->pieces_count - !window->last;
     bool quotes = false;
-    for (int64_t i = 0; i < known; i++)
+    for (int64_t i = 0; i < complete; i++)
         quotes = quotes || window->pieces[i].quotes;
     if (!quotes) return SPOT_OK;
-    pool_run(pool, known, verify_piece, &verification);
+    struct verification verification = {.window = window, .delimiter = delimiter};
+    atomic_init(&verification.wrong, complete);
+    pool_run(pool, complete, verify_piece, &verification);
     int64_t wrong = atomic_load(&verification.wrong);
-    if (wrong == known) return SPOT_OK;
+    if (wrong == complete) return SPOT_OK;
     window->pieces_count = wrong + 1;
     const char *rest;
     status = walk_pieces(window, delimiter, &rest, err);
