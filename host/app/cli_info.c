@@ -6,6 +6,7 @@
 #include "app/model_encoder.h"
 #include "app/result.h"
 #include "app/session.h"
+#include "app/words.h"
 #include "base/error.h"
 #include "data/writer.h"
 
@@ -67,26 +68,25 @@ static int print_json(const struct session *session, const struct model *model,
     return result_print(result, err);
 }
 
+/* A line for each cluster, a column for each feature. */
 static void print_clusters(const struct model *model, const struct model_encoder *encoder)
 {
     const struct spot_kmeans_result *found = spot_kmeans_result(model->kmeans);
-    char buffer[16];
+    char name[16], count[WORDS_ROOM], share[WORDS_ROOM], number[WORDS_ROOM];
     int64_t rows = 0;
     for (int32_t c = 0; c < found->k; c++)
         rows += found->sizes[c];
-    printf("\n%-24s", "cluster");
-    for (int32_t c = 0; c < found->k; c++)
-        printf(" %12d", c);
-    printf("\n%-24s", "rows");
-    for (int32_t c = 0; c < found->k; c++)
-        printf(" %12lld", (long long)found->sizes[c]);
-    printf("\n%-24s", "share");
-    for (int32_t c = 0; c < found->k; c++)
-        printf(" %10.1f %%", rows > 0 ? 100.0 * (double)found->sizes[c] / (double)rows : 0.0);
-    for (int32_t j = 0; j < model->columns; j++) {
-        printf("\n%-24s", feature_name(model, j, buffer, sizeof buffer));
-        for (int32_t c = 0; c < found->k; c++)
-            printf(" %12.6g", raw_centre(model, encoder, c, j));
+    printf("\n%7s %12s %8s", "cluster", "rows", "share");
+    for (int32_t j = 0; j < model->columns; j++)
+        printf("  %10s", feature_name(model, j, name, sizeof name));
+    for (int32_t c = 0; c < found->k; c++) {
+        printf("\n%7d %12s %8s", c, words_count(found->sizes[c], count),
+               words_share(found->sizes[c], rows, share));
+        for (int32_t j = 0; j < model->columns; j++) {
+            int width = (int)strlen(feature_name(model, j, name, sizeof name));
+            printf("  %*s", width > 10 ? width : 10,
+                   words_number(raw_centre(model, encoder, c, j), number));
+        }
     }
     putchar('\n');
 }

@@ -62,8 +62,8 @@ static int fail_second(const char *first, const char *word, struct spot_error *e
     if (meant != NULL)
         return spot_fail(err, SPOT_EUSAGE, "unknown command '%s %.60s'; did you mean '%s %s'?",
                          first, word, first, meant);
-    return spot_fail(err, SPOT_EUSAGE, "unknown command '%s %.60s'; there is: %s", first, word,
-                     list);
+    return spot_fail(err, SPOT_EUSAGE, "unknown command '%s %.60s'; after '%s' comes: %s", first,
+                     word, first, list);
 }
 
 int command_find(int argc, char **argv, const struct command **command, int *words,

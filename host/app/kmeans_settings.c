@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "app/encoder_file.h"
+#include "app/plain_table.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/npy.h"
-#include "data/table.h"
 
 /* ---- Options ------------------------------------------------------------------------------- */
 
@@ -150,52 +150,31 @@ struct centre_rows {
     double *values; /* (rows, columns) row-major */
     int64_t rows, capacity;
     int32_t columns;
-    const char *path;
 };
 
-static int take_centres(void *arg, struct batch *batch, struct spot_error *err)
+static int visit_centres(void *arg, const struct batch *batch, struct spot_error *err)
 {
     struct centre_rows *centres = arg;
     int64_t cells;
-    int status = SPOT_OK;
-    if (batch->bad_count > 0)
-        status = spot_fail(err, SPOT_EUSAGE, "--init: %.200s:%lld: '%s' is %s", centres->path,
-                           (long long)batch->bad[0].line, batch->bad[0].text, batch->bad[0].reason);
-    else if (__builtin_mul_overflow(centres->rows + batch->rows, (int64_t)centres->columns,
-                                    &cells) ||
-             spot_grow((void **)&centres->values, &centres->capacity, cells,
-                       sizeof *centres->values) < 0)
-        status = spot_fail_memory(err, "the initial centres");
-    for (int64_t i = 0; status == SPOT_OK && i < batch->rows; i++, centres->rows++)
+    if (__builtin_mul_overflow(centres->rows + batch->rows, (int64_t)centres->columns, &cells) ||
+        spot_grow((void **)&centres->values, &centres->capacity, cells, sizeof(double)) < 0)
+        return spot_fail_memory(err, "the initial centres");
+    for (int64_t i = 0; i < batch->rows; i++, centres->rows++)
         for (int32_t j = 0; j < centres->columns; j++)
             centres->values[centres->rows * centres->columns + j] = batch->columns[j].values[i];
-    batch_free(batch);
-    return status;
+    return SPOT_OK;
 }
 
-static int centres_from_csv(struct spot_pool *pool, const char *path, const char *const *names,
+static int centres_from_csv(struct session *session, const char *path, const char *const *names,
                             int32_t columns, int64_t *rows, double **centres,
                             struct spot_error *err)
 {
-    struct table_reader *reader = NULL;
-    struct centre_rows read = {.columns = columns, .path = path};
-    const struct table_options options = {.files = &path, .files_count = 1};
-    const struct table_visitor visitor = {.take = take_centres, .arg = &read};
-    int status;
-    struct column_spec *specs = spot_alloc_zero(columns, sizeof *specs);
-    if (specs == NULL) return spot_fail_memory(err, "the initial centres");
-    for (int32_t j = 0; j < columns; j++)
-        specs[j] = (struct column_spec){
-            .name = names[j], .source = names[j], .type = COLUMN_NUMBER, .decimal = '.'};
-    SPOT_TRY(table_open(&options, pool, &reader, err));
-    SPOT_TRY(table_each(reader, specs, columns, &visitor, err));
+    struct centre_rows read = {.columns = columns};
+    const struct plain_table table = {
+        .files = &path, .files_count = 1, .names = names, .columns = columns};
+    int status = plain_table_each(session, &table, visit_centres, &read, err);
     *rows = read.rows;
-    *centres = read.values;
-    read.values = NULL;
-out:
-    free(read.values);
-    table_close(reader);
-    free(specs);
+    *centres = read.values; /* freed by the caller, also after a failure */
     return status;
 }
 
@@ -204,9 +183,9 @@ int kmeans_centres(struct session *session, const char *path, const char *const 
 {
     int64_t rows = 0;
     *centres = NULL;
-    int status = is_npy(path) ? centres_from_npy(path, columns, &rows, centres, err)
-                              : centres_from_csv(engine_pool(session->engine), path, names, columns,
-                                                 &rows, centres, err);
+    int status = is_npy(path)
+                     ? centres_from_npy(path, columns, &rows, centres, err)
+                     : centres_from_csv(session, path, names, columns, &rows, centres, err);
     if (status >= 0 && (rows < 1 || rows > INT32_MAX || (*k != 0 && rows != *k)))
         status = spot_fail(err, SPOT_EUSAGE, "--init: %.200s has %lld rows, but k is %d", path,
                            (long long)rows, *k);

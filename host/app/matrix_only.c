@@ -104,8 +104,3 @@ WEAK int encoder_from_json(const cJSON *json, const struct schema *schema, struc
 {
     return only_matrices(err);
 }
-WEAK int plot_clusters(const char *path, const struct cluster_picture *picture,
-                       struct spot_error *err)
-{
-    return only_matrices(err);
-}

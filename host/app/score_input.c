@@ -1,14 +1,13 @@
 #define _GNU_SOURCE /* argp */
 #include "app/score_input.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "app/encoder_file.h"
+#include "app/plain_table.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/npy.h"
-#include "data/table.h"
 
 enum { BATCH_ROWS = 65536 };
 
@@ -56,11 +55,8 @@ out:
 
 /* ---- A table whose columns are the features ------------------------------------------------ */
 
-struct plain_table {
-    struct session *session;
-    const struct model *model;
-    const struct column_spec *specs; /* (columns, and one more for ids) */
-    struct table_reader *reader;
+struct plain_rows {
+    int32_t columns;
     bool has_ids;
     rows_visitor *visit;
     void *arg;
@@ -68,81 +64,38 @@ struct plain_table {
     int64_t capacity;
 };
 
-static int refuse_missing(const struct plain_table *table, const struct batch *batch, int64_t row,
-                          int32_t column, struct spot_error *err)
+static int visit_plain(void *arg, const struct batch *batch, struct spot_error *err)
 {
-    return spot_fail(err, SPOT_EDATA,
-                     "%.200s:%lld: column %s has no number that float32 can hold, and the model "
-                     "carries no encoder that would replace it",
-                     table_file_name(table->reader, batch->file), (long long)batch_line(batch, row),
-                     table->specs[column].name);
-}
-
-static int take_plain(void *arg, struct batch *batch, struct spot_error *err)
-{
-    struct plain_table *table = arg;
-    int32_t columns = table->model->columns;
-    const struct column *ids = table->has_ids ? &batch->columns[columns] : NULL;
+    struct plain_rows *plain = arg;
     int64_t cells;
-    int status = SPOT_OK;
-    if (__builtin_mul_overflow(batch->rows, (int64_t)columns, &cells) ||
-        spot_grow((void **)&table->values, &table->capacity, cells, sizeof *table->values) < 0)
-        status = spot_fail_memory(err, "a batch of rows");
-    for (int64_t i = 0; status == SPOT_OK && i < batch->rows; i++)
-        for (int32_t j = 0; j < columns && status == SPOT_OK; j++) {
-            float value = (float)batch->columns[j].values[i];
-            table->values[i * columns + j] = value;
-            if (!isfinite(value)) status = refuse_missing(table, batch, i, j, err);
-        }
-    const struct scored_rows rows = {.values = table->values,
-                                     .rows = batch->rows,
-                                     .first_row = batch->first_row,
-                                     .id_offsets = ids != NULL ? ids->text_offsets : NULL,
-                                     .id_bytes = ids != NULL ? ids->text_bytes : NULL};
-    if (status == SPOT_OK && batch->rows > 0) status = table->visit(table->arg, &rows, err);
-    batch_free(batch);
-    return status;
+    if (__builtin_mul_overflow(batch->rows, (int64_t)plain->columns, &cells) ||
+        spot_grow((void **)&plain->values, &plain->capacity, cells, sizeof *plain->values) < 0)
+        return spot_fail_memory(err, "a batch of rows");
+    for (int64_t i = 0; i < batch->rows; i++)
+        for (int32_t j = 0; j < plain->columns; j++)
+            plain->values[i * plain->columns + j] = (float)batch->columns[j].values[i];
+    struct scored_rows rows = {
+        .values = plain->values, .rows = batch->rows, .first_row = batch->first_row};
+    if (plain->has_ids) {
+        rows.id_offsets = batch->columns[plain->columns].text_offsets;
+        rows.id_bytes = batch->columns[plain->columns].text_bytes;
+    }
+    return plain->visit(plain->arg, &rows, err);
 }
 
-/* The features' columns as numbers, and behind them the ids. */
-static struct column_spec *plain_specs(const struct model *model, const char *id_column)
-{
-    struct column_spec *specs = spot_alloc_zero((int64_t)model->columns + 1, sizeof *specs);
-    for (int32_t j = 0; specs != NULL && j < model->columns; j++)
-        specs[j] = (struct column_spec){.name = model->features[j],
-                                        .source = model->features[j],
-                                        .type = COLUMN_NUMBER,
-                                        .decimal = '.'};
-    if (specs != NULL && id_column != NULL)
-        specs[model->columns] = (struct column_spec){
-            .name = id_column, .source = id_column, .type = COLUMN_TEXT, .decimal = '.'};
-    return specs;
-}
-
-static int plain_each(struct session *session, const struct model *model,
-                      const struct prepare_options *reading, const char *id_column,
+static int plain_each(struct session *session, const struct model *model, const char *id_column,
                       rows_visitor *visit, void *arg, struct spot_error *err)
 {
-    int status;
-    struct plain_table table = {.session = session,
-                                .model = model,
-                                .has_ids = id_column != NULL,
-                                .visit = visit,
-                                .arg = arg};
-    const struct table_options options = {.files = reading->inputs,
-                                          .files_count = reading->inputs_count,
-                                          .spool_dir = reading->spool_dir};
-    const struct table_visitor visitor = {
-        .take = take_plain, .progress = reading->progress, .arg = &table};
-    struct column_spec *specs = plain_specs(model, id_column);
-    if (specs == NULL) return spot_fail_memory(err, "the columns");
-    table.specs = specs;
-    SPOT_TRY(table_open(&options, engine_pool(session->engine), &table.reader, err));
-    status = table_each(table.reader, specs, model->columns + (id_column != NULL), &visitor, err);
-out:
-    table_close(table.reader);
-    free(table.values);
-    free(specs);
+    const struct text_list *inputs = &session->arguments.inputs;
+    struct plain_rows plain = {
+        .columns = model->columns, .has_ids = id_column != NULL, .visit = visit, .arg = arg};
+    const struct plain_table table = {.files = inputs->items,
+                                      .files_count = inputs->count,
+                                      .names = (const char *const *)model->features,
+                                      .columns = model->columns,
+                                      .id_column = id_column};
+    int status = plain_table_each(session, &table, visit_plain, &plain, err);
+    free(plain.values);
     return status;
 }
 
@@ -158,8 +111,7 @@ int score_input_each(struct session *session, const struct model *model,
             return spot_fail(err, SPOT_EUSAGE, "--id: a .npy has no column of ids");
         return npy_each(session, model, reading.inputs[0], visit, arg, err);
     }
-    if (encoder->encoder == NULL)
-        return plain_each(session, model, &reading, id_column, visit, arg, err);
+    if (encoder->encoder == NULL) return plain_each(session, model, id_column, visit, arg, err);
     reading.schema = encoder->schema;
     reading.encoder = encoder->encoder;
     reading.id_column = id_column;

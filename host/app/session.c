@@ -171,7 +171,7 @@ int session_outcome(struct session *session, int status, struct spot_error *err)
 
 /* ---- Reading ------------------------------------------------------------------------------- */
 
-static int reading_progress(void *arg, int64_t rows, int64_t bytes, int64_t total)
+int session_progress(void *arg, int64_t rows, int64_t bytes, int64_t total)
 {
     struct session *session = arg;
     progress_reading(&session->progress, rows, bytes, total);
@@ -199,7 +199,7 @@ int session_reading(struct session *session, struct prepare_options *options,
                                         .inputs_count = inputs->count,
                                         .config = configured ? session->config : NULL,
                                         .spool_dir = spool != NULL ? spool : "/tmp",
-                                        .progress = reading_progress,
+                                        .progress = session_progress,
                                         .warn = reading_warning,
                                         .arg = session};
     progress_stage(&session->progress);

@@ -47,6 +47,9 @@ int session_outcome(struct session *session, int status, struct spot_error *err)
 int session_reading(struct session *session, struct prepare_options *options,
                     struct spot_error *err);
 
+/* What `options.progress` is; arg: the session. */
+int session_progress(void *arg, int64_t rows, int64_t bytes, int64_t total);
+
 /* An option without which the command makes no sense. */
 int session_require(const struct session *session, enum option_id option, const char *example,
                     struct spot_error *err);
