@@ -20,9 +20,10 @@
 struct encoder;
 struct encoder_part; /* statistics of one batch: exact, mergeable, independent of batches */
 
-/* An unfitted encoder from the `features` of a configuration. */
-int encoder_make(const struct config *root, const struct schema *schema, struct encoder **encoder,
-                 struct spot_error *err);
+/* An unfitted encoder from the `features` of a configuration; the schema must outlive it.
+ * weight: index of a column that is no feature of its own accord, or -1. */
+int encoder_make(const struct config *root, const struct schema *schema, int32_t weight,
+                 struct encoder **encoder, struct spot_error *err);
 void encoder_free(struct encoder *encoder);
 
 /* Fitting: observe on any thread, add in row order, fit once. */
@@ -32,6 +33,12 @@ int encoder_add(struct encoder *encoder, const struct batch *batch, const struct
                 struct spot_error *err);
 int encoder_fit(struct encoder *encoder, struct spot_error *err);
 void encoder_part_free(struct encoder_part *part);
+
+/* Rows of the batch that `impute: drop_row` leaves. */
+int64_t encoder_part_rows(const struct encoder_part *part);
+
+/* Memory held for quantiles while fitting, in bytes. */
+int64_t encoder_values_bytes(const struct encoder *encoder);
 
 /* Columns of the matrix and their names, after the fit. Owned by the encoder. */
 int32_t encoder_width(const struct encoder *encoder);

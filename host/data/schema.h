@@ -33,8 +33,9 @@ const struct column_spec *schema_columns(const struct schema *schema, int32_t *c
 /* Index of a column, or -1. */
 int32_t schema_find(const struct schema *schema, const char *name);
 
-/* The columns (not the checks) as JSON for the model file and back, so that scoring reads its file
- * as training did. */
+/* The columns (not the checks) as a JSON array for the model file. And back from an object that has
+ * them as its member "columns", as the encoder's document does, so that scoring reads its file as
+ * training did. Errors: SPOT_EFORMAT with the place. */
 cJSON *schema_to_json(const struct schema *schema);
 int schema_from_json(const cJSON *json, struct schema **schema, struct spot_error *err);
 

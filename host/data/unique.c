@@ -1,0 +1,144 @@
+/* Radix exchange sort (Hildebrandt and Isbitz 1959): in place, and no order of the input is slow.
+ */
+#include "data/unique.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "blackspot.h"
+
+#define ROW_BITS 40
+#define ROW_MASK ((UINT64_C(1) << ROW_BITS) - 1)
+
+static int add_key(struct unique_keys *keys, uint64_t high, uint64_t low, int64_t row)
+{
+    void *array = keys->keys;
+    int status = spot_grow(&array, &keys->capacity, keys->count + 1, sizeof *keys->keys);
+    keys->keys = array;
+    if (status < 0) return status;
+    struct unique_key key = {high, (low & ~ROW_MASK) | ((uint64_t)row & ROW_MASK)};
+    keys->keys[keys->count++] = key;
+    return SPOT_OK;
+}
+
+int unique_add_number(struct unique_keys *keys, double value, int64_t row)
+{
+    uint64_t bits;
+    if (value == 0.0) value = 0.0; /* -0 is 0 */
+    memcpy(&bits, &value, sizeof bits);
+    return add_key(keys, bits * UINT64_C(0x9e3779b97f4a7c15), 0, row); /* odd factor: one to one */
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+    x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+    return x ^ (x >> 32);
+}
+
+int unique_add_text(struct unique_keys *keys, const char *text, size_t length, int64_t row)
+{
+    uint64_t a = mix(length), b = mix(~(uint64_t)length);
+    for (size_t at = 0; at < length; at += 8) {
+        uint64_t word = 0;
+        memcpy(&word, text + at, length - at < 8 ? length - at : 8);
+        a = mix(a ^ word) + UINT64_C(0x9e3779b97f4a7c15);
+        b = mix(b + word) ^ UINT64_C(0xc2b2ae3d27d4eb4f);
+    }
+    return add_key(keys, a, mix(b), row);
+}
+
+int unique_append(struct unique_keys *keys, const struct unique_keys *from, int64_t first_row)
+{
+    void *array = keys->keys;
+    int status = spot_grow(&array, &keys->capacity, keys->count + from->count, sizeof *keys->keys);
+    keys->keys = array;
+    if (status < 0) return status;
+    for (int64_t i = 0; i < from->count; i++) {
+        struct unique_key key = from->keys[i];
+        uint64_t row = (key.low & ROW_MASK) + (uint64_t)first_row;
+        key.low = (key.low & ~ROW_MASK) | (row & ROW_MASK);
+        keys->keys[keys->count++] = key;
+    }
+    return SPOT_OK;
+}
+
+static int below(const struct unique_key *a, const struct unique_key *b)
+{
+    return a->high != b->high ? a->high < b->high : a->low < b->low;
+}
+
+static void insertion_sort(struct unique_key *keys, int64_t count)
+{
+    for (int64_t i = 1; i < count; i++) {
+        struct unique_key key = keys[i];
+        int64_t at = i;
+        for (; at > 0 && below(&key, &keys[at - 1]); at--)
+            keys[at] = keys[at - 1];
+        keys[at] = key;
+    }
+}
+
+/* Sorts keys that agree in all bits above `bit` (127 is the highest). */
+static void sort_by_bit(struct unique_key *keys, int64_t count, int bit)
+{
+    while (count > 24 && bit >= 0) {
+        uint64_t mask = UINT64_C(1) << (bit % 64);
+        int64_t zeros = 0, ones = count;
+        while (zeros < ones) {
+            uint64_t word = bit >= 64 ? keys[zeros].high : keys[zeros].low;
+            if ((word & mask) == 0) {
+                zeros++;
+            } else {
+                struct unique_key key = keys[--ones];
+                keys[ones] = keys[zeros];
+                keys[zeros] = key;
+            }
+        }
+        bit--;
+        sort_by_bit(keys, zeros, bit);
+        keys += zeros;
+        count -= zeros;
+    }
+    insertion_sort(keys, count);
+}
+
+/* Keeps the pairs with the lowest row numbers. */
+static void keep_pair(struct unique_pair *pairs, int wanted, int *found, struct unique_pair pair)
+{
+    int at = *found;
+    if (at == wanted) {
+        if (wanted == 0 || pairs[wanted - 1].again < pair.again) return;
+        at--;
+    } else {
+        ++*found;
+    }
+    for (; at > 0 && pairs[at - 1].again > pair.again; at--)
+        pairs[at] = pairs[at - 1];
+    pairs[at] = pair;
+}
+
+int64_t unique_repeats(struct unique_keys *keys, int wanted, struct unique_pair *pairs, int *found)
+{
+    int64_t repeats = 0, first = 0;
+    *found = 0;
+    sort_by_bit(keys->keys, keys->count, 127);
+    for (int64_t i = 1; i < keys->count; i++) {
+        const struct unique_key *a = &keys->keys[first], *b = &keys->keys[i];
+        if (a->high != b->high || (a->low & ~ROW_MASK) != (b->low & ~ROW_MASK)) {
+            first = i;
+            continue;
+        }
+        struct unique_pair pair = {(int64_t)(a->low & ROW_MASK), (int64_t)(b->low & ROW_MASK)};
+        keep_pair(pairs, wanted, found, pair);
+        repeats++;
+    }
+    return repeats;
+}
+
+void unique_clear(struct unique_keys *keys)
+{
+    free(keys->keys);
+    memset(keys, 0, sizeof *keys);
+}
