@@ -33,7 +33,7 @@ struct feature *encoder_add_feature(struct encoder *encoder)
     return feature;
 }
 
-void statistics_clear(struct statistics *statistics)
+void encoder_statistics_clear(struct statistics *statistics)
 {
     free(statistics->values);
     free(statistics->code_counts);
@@ -51,7 +51,7 @@ void encoder_free(struct encoder *encoder)
         free(feature->targets);
         free(feature->shares);
         categories_clear(&feature->categories);
-        if (encoder->statistics != NULL) statistics_clear(&encoder->statistics[f]);
+        if (encoder->statistics != NULL) encoder_statistics_clear(&encoder->statistics[f]);
     }
     for (int32_t j = 0; encoder->names != NULL && j < encoder->width; j++)
         free(encoder->names[j]);
@@ -247,6 +247,13 @@ int encoder_layout(struct encoder *encoder, struct spot_error *err)
 }
 
 /* ---- What it tells ---- */
+
+void encoder_mark_used(const struct encoder *encoder, bool *used)
+{
+    for (int32_t f = 0; f < encoder->count; f++)
+        for (int32_t c = 0; c < encoder->features[f].columns_count; c++)
+            used[encoder->features[f].columns[c]] = true;
+}
 
 int32_t encoder_width(const struct encoder *encoder)
 {

@@ -40,6 +40,9 @@ int64_t encoder_part_rows(const struct encoder_part *part);
 /* Memory held for quantiles while fitting, in bytes. */
 int64_t encoder_values_bytes(const struct encoder *encoder);
 
+/* Sets used[i] where a feature is made of column i of the schema. */
+void encoder_mark_used(const struct encoder *encoder, bool *used);
+
 /* Columns of the matrix and their names, after the fit. Owned by the encoder. */
 int32_t encoder_width(const struct encoder *encoder);
 const char *const *encoder_names(const struct encoder *encoder);

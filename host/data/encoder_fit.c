@@ -143,7 +143,7 @@ void encoder_part_free(struct encoder_part *part)
 {
     if (part == NULL) return;
     for (int32_t f = 0; f < part->count; f++)
-        statistics_clear(&part->statistics[f]);
+        encoder_statistics_clear(&part->statistics[f]);
     free(part->statistics);
     free(part);
 }
@@ -350,7 +350,7 @@ int encoder_fit(struct encoder *encoder, struct spot_error *err)
         int status = feature->encode == ENCODE_NONE ? fit_numbers(feature, statistics, err)
                                                     : fit_categories(feature, statistics, err);
         if (status < 0) return status;
-        statistics_clear(statistics);
+        encoder_statistics_clear(statistics);
     }
     return encoder_layout(encoder, err);
 }

@@ -125,6 +125,6 @@ static inline int64_t pass_row(const struct pass *pass, int64_t i)
  * scratch space. */
 const double *pass_values(struct pass *pass, const struct feature *feature);
 
-void statistics_clear(struct statistics *statistics);
+void encoder_statistics_clear(struct statistics *statistics);
 
 #endif

@@ -88,9 +88,7 @@ cJSON *encoder_to_json(const struct encoder *encoder)
 {
     cJSON *root = cJSON_CreateObject(), *columns = NULL, *features;
     bool *used = spot_alloc_zero(encoder->schema->count, sizeof *used);
-    for (int32_t f = 0; used != NULL && f < encoder->count; f++)
-        for (int32_t c = 0; c < encoder->features[f].columns_count; c++)
-            used[encoder->features[f].columns[c]] = true;
+    if (used != NULL) encoder_mark_used(encoder, used);
     if (used != NULL) columns = schema_columns_json(encoder->schema, used);
     free(used);
     bool good = root != NULL && columns != NULL;

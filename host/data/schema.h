@@ -39,6 +39,11 @@ int32_t schema_find(const struct schema *schema, const char *name);
 cJSON *schema_to_json(const struct schema *schema);
 int schema_from_json(const cJSON *json, struct schema **schema, struct spot_error *err);
 
+/* SPOT_EDATA with the first cell of a batch that does not read as its column's type, for scoring,
+ * where nothing is merged. */
+int schema_refuse_cells(const struct schema *schema, const struct batch *batch, const char *file,
+                        struct spot_error *err);
+
 /* Work for one batch, then the merge in row order, then the verdict: SPOT_EDATA with the first
  * failed check of severity `error`. The report is complete either way. */
 int schema_check(const struct schema *schema, const struct batch *batch, struct schema_part **part,

@@ -69,8 +69,7 @@ static int collect_rows(struct checking *checking, int32_t index)
     return SPOT_OK;
 }
 
-/* Rows that are no rows and cells that do not read, as the reader noted them. In a file whose bad
- * rows are dropped both are in bad_rows. */
+/* Rows that are no rows and cells that do not read, as the reader noted them. */
 static int check_reading(struct checking *checking, int32_t index)
 {
     const struct schema *schema = checking->schema;
@@ -82,9 +81,7 @@ static int check_reading(struct checking *checking, int32_t index)
     int shown = 0;
     for (int32_t i = 0; i < batch->bad_count && shown < OFFENCES_SHOWN; i++) {
         const struct bad_cell *bad = &batch->bad[i];
-        if (whole ? batch->bad_rows == 0 || (bad->column >= 0 && batch->bad_cells > 0)
-                  : batch->bad_cells == 0 || bad->column < 0)
-            continue;
+        if (whole != (bad->column < 0)) continue;
         char text[300];
         bool named = bad->column >= 0 && bad->column < schema->count;
         snprintf(text, sizeof text, "%s%s%s%s%s", named ? schema->specs[bad->column].name : "",
@@ -304,4 +301,19 @@ void schema_part_free(struct schema_part *part)
     free(part->findings);
     free(part->offences);
     free(part);
+}
+
+int schema_refuse_cells(const struct schema *schema, const struct batch *batch, const char *file,
+                        struct spot_error *err)
+{
+    if (batch->bad_cells == 0) return SPOT_OK;
+    for (int32_t i = 0; i < batch->bad_count; i++) {
+        const struct bad_cell *bad = &batch->bad[i];
+        if (bad->column < 0) continue;
+        const char *name = bad->column < schema->count ? schema->specs[bad->column].name : "weight";
+        return spot_fail(err, SPOT_EDATA, "%s:%lld: %s: '%s': %s", file, (long long)bad->line, name,
+                         bad->text, bad->reason);
+    }
+    return spot_fail(err, SPOT_EDATA, "%s: %lld cells cannot be read", file,
+                     (long long)batch->bad_cells);
 }

@@ -1,0 +1,126 @@
+/* Scoring a table that need not fit in memory: each batch is encoded on any thread and visited in
+ * row order. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "data/npy.h"
+#include "data/prepare_internal.h"
+
+enum { NPY_BYTES = 8 << 20 }; /* of a .npy at a time */
+
+struct visiting {
+    struct intake intake;
+    int (*visit)(void *arg, const struct scored_rows *rows, struct spot_error *err);
+    void *arg;
+    int64_t rows; /* visited so far */
+    struct id_list ids;
+};
+
+static int visit_work(void *arg, struct batch *batch, int worker, struct spot_error *err)
+{
+    const struct intake *intake = &((struct visiting *)arg)->intake;
+    struct encoded *encoded = NULL;
+    (void)worker;
+    int status = schema_refuse_cells(intake->schema, batch,
+                                     table_file_name(intake->reader, batch->file), err);
+    if (status == SPOT_OK) status = encode_batch(intake, batch, &encoded, err);
+    batch->user = encoded;
+    return status;
+}
+
+static void visit_discard(void *arg, struct batch *batch)
+{
+    (void)arg;
+    encoded_free(batch->user);
+    batch->user = NULL;
+}
+
+static int visit_take(void *arg, struct batch *batch, struct spot_error *err)
+{
+    struct visiting *visiting = arg;
+    struct encoded *encoded = batch->user;
+    int32_t id = visiting->intake.id;
+    int status = SPOT_OK;
+    batch->user = NULL;
+    visiting->ids.count = visiting->ids.bytes_count = 0;
+    if (id >= 0)
+        status = ids_append(&visiting->ids, &batch->columns[id], batch->rows, encoded->kept, err);
+    struct scored_rows rows = {.values = encoded->values,
+                               .rows = encoded->rows,
+                               .first_row = visiting->rows,
+                               .id_offsets = id >= 0 ? visiting->ids.offsets : NULL,
+                               .id_bytes = id >= 0 ? visiting->ids.bytes : NULL};
+    if (status == SPOT_OK && rows.rows > 0) status = visiting->visit(visiting->arg, &rows, err);
+    visiting->rows += rows.rows;
+    encoded_free(encoded);
+    batch_free(batch);
+    return status;
+}
+
+static int visit_progress(void *arg, int64_t rows, int64_t bytes, int64_t total)
+{
+    const struct prepare_options *options = ((struct visiting *)arg)->intake.options;
+    return options->progress == NULL ? 0 : options->progress(options->arg, rows, bytes, total);
+}
+
+static int visit_text(struct visiting *visiting, struct spot_pool *pool, struct spot_error *err)
+{
+    struct intake *intake = &visiting->intake;
+    int status = intake_open(intake, pool, false, err);
+    if (status < 0) return status;
+    /* no model's encoder: the numbers as they are, which need no fit */
+    if (intake->made_encoder != NULL) status = encoder_fit(intake->made_encoder, err);
+    if (status < 0) return status;
+    struct table_visitor visitor = {visit_work, visit_take, visit_discard, visit_progress,
+                                    visiting};
+    return table_each(intake->reader, intake->specs, intake->specs_count, &visitor, err);
+}
+
+static int visit_npy(struct visiting *visiting, struct spot_error *err)
+{
+    struct npy_file *file = NULL;
+    float *values = NULL;
+    int64_t rows;
+    int32_t columns;
+    int status;
+    SPOT_TRY(npy_open(visiting->intake.paths[0], &file, &rows, &columns, err));
+    int64_t step = NPY_BYTES / ((int64_t)columns * (int64_t)sizeof *values + 1) + 1;
+    if (step > rows) step = rows;
+    values = spot_alloc(step, (size_t)columns * sizeof *values);
+    if (values == NULL) {
+        status = spot_fail_memory(err, "a batch");
+        goto out;
+    }
+    for (int64_t first = 0; first < rows; first += step) {
+        int64_t count = rows - first < step ? rows - first : step;
+        SPOT_TRY(npy_read_float32(file, first, count, values, err));
+        struct scored_rows part = {.values = values, .rows = count, .first_row = first};
+        SPOT_TRY(visiting->visit(visiting->arg, &part, err));
+        int64_t row = (int64_t)columns * (int64_t)sizeof *values;
+        if (visit_progress(visiting, first + count, (first + count) * row, rows * row) != 0) {
+            status = spot_fail(err, SPOT_ESTOPPED, "stopped while reading");
+            goto out;
+        }
+    }
+out:
+    free(values);
+    npy_close(file);
+    return status;
+}
+
+int prepare_each(const struct prepare_options *options, struct spot_pool *pool,
+                 int (*visit)(void *arg, const struct scored_rows *rows, struct spot_error *err),
+                 void *arg, struct spot_error *err)
+{
+    struct visiting visiting = {.intake.options = options, .visit = visit, .arg = arg};
+    bool npy = false;
+    int status = intake_paths(&visiting.intake, err);
+    if (status == SPOT_OK) status = intake_is_npy(&visiting.intake, &npy, err);
+    if (status == SPOT_OK)
+        status = npy ? visit_npy(&visiting, err) : visit_text(&visiting, pool, err);
+    ids_clear(&visiting.ids);
+    intake_close(&visiting.intake);
+    return status;
+}
