@@ -213,7 +213,8 @@ static void leaves_out_rows_that_are_far_away(void)
     longitudes[1] = -201;
     latitudes[2] = 0;
     CU_ASSERT_EQUAL(map_measure(&picture, &far, &err), SPOT_OK);
-    CU_ASSERT_EQUAL(memcmp(&near, &far, sizeof near), 0);
+    CU_ASSERT(near.west == far.west && near.east == far.east);
+    CU_ASSERT(near.south == far.south && near.north == far.north);
     for (int i = 0; i < ROWS; i++)
         latitudes[i] = latitudes[i] * 1e5;
     CU_ASSERT_EQUAL(map_measure(&picture, &far, &err), SPOT_OK);

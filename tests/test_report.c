@@ -52,9 +52,9 @@ static void prints_profiles(void)
     const double severity[] = {1, 2, 2, 3, 3, 3, (double)NAN};
     const char *const names[] = {"none", "fatal", "serious"};
     const struct profile_column columns[] = {
-        {"hour", PROFILE_HOUR, hours, NULL, 0},    {"weekday", PROFILE_WEEKDAY, days, NULL, 0},
-        {"month", PROFILE_MONTH, months, NULL, 0}, {"\xc3\xa2ge", PROFILE_MEAN, ages, NULL, 0},
-        {"type", PROFILE_MIX, severity, names, 3},
+        {"hour", hours, NULL, 0, PROFILE_HOUR},    {"weekday", days, NULL, 0, PROFILE_WEEKDAY},
+        {"month", months, NULL, 0, PROFILE_MONTH}, {"\xc3\xa2ge", ages, NULL, 0, PROFILE_MEAN},
+        {"type", severity, names, 3, PROFILE_MIX},
     };
     expect(report(3, 7, labels, columns, 5),
            "cluster  rows    share  hour         weekday  month    mean \xc3\xa2ge  type fatal  "
@@ -75,7 +75,7 @@ static void keeps_the_most_frequent_values(void)
 {
     const int32_t labels[9] = {0};
     const double codes[] = {7, 6, 5, 4, 3, 2, 1, 7, 6};
-    const struct profile_column column = {"c", PROFILE_MIX, codes, NULL, 0};
+    const struct profile_column column = {"c", codes, NULL, 0, PROFILE_MIX};
     char *text = report(1, 9, labels, &column, 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "c 1     c 2     c 3     c 4     c 6     c 7\n"));
     CU_ASSERT_PTR_NULL(strstr(text, "c 5"));
@@ -85,9 +85,9 @@ static void keeps_the_most_frequent_values(void)
 static void prints_an_empty_table(void)
 {
     const double none[1] = {0};
-    const struct profile_column columns[] = {{"hour", PROFILE_HOUR, none, NULL, 0},
-                                             {"m", PROFILE_MIX, none, NULL, 0},
-                                             {"x", PROFILE_MEAN, none, NULL, 0}};
+    const struct profile_column columns[] = {{"hour", none, NULL, 0, PROFILE_HOUR},
+                                             {"m", none, NULL, 0, PROFILE_MIX},
+                                             {"x", none, NULL, 0, PROFILE_MEAN}};
     char *text = report(1, 0, NULL, columns, 3);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "      0     0      -  -          -\n"));
     free(text);

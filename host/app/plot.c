@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "data/writer.h"
 
-enum { PAGE_WIDTH = 1200, MARGIN = 36, GAP = 26, TITLE_HEIGHT = 62, PNG_SCALE = 2 };
+enum { PAGE_WIDTH = 1200, MARGIN = 36, GAP = 26, PNG_SCALE = 2 };
 
 struct layout {
     double width, height;
@@ -42,7 +42,7 @@ static double place_heat(struct layout *layout, const struct cluster_picture *pi
 static void place_beside(struct layout *layout, const struct cluster_picture *picture,
                          const struct map_frame *frame)
 {
-    const double panels = 610, top = MARGIN + TITLE_HEIGHT;
+    const double panels = 610, top = layout->bars.y;
     layout->bars.width = layout->heat.width = panels;
     double x = MARGIN + panels + GAP + MAP_AXIS;
     double width = PAGE_WIDTH - MARGIN - x;
@@ -75,7 +75,8 @@ static struct layout make_layout(const struct cluster_picture *picture,
                                  const struct map_frame *frame)
 {
     struct layout layout = {.width = PAGE_WIDTH};
-    layout.bars = (struct box){MARGIN, MARGIN + TITLE_HEIGHT, 0, bars_height(picture)};
+    double title = picture->title != NULL ? 62 : 44;
+    layout.bars = (struct box){MARGIN, MARGIN + title, 0, bars_height(picture)};
     if (frame->aspect > 0 && frame->aspect < 1.2)
         place_beside(&layout, picture, frame);
     else
@@ -177,10 +178,11 @@ static int render_in_size(const struct cluster_picture *picture, const int64_t *
     struct map_frame frame;
     int status = map_measure(picture, &frame, err);
     bool fits = false;
-    for (frame.resolution = 2; status == SPOT_OK && !fits; frame.resolution -= 0.5) {
+    for (int finer = 2; status == SPOT_OK && !fits && finer >= 0; finer--) {
+        frame.resolution = 1 + 0.5 * finer;
         output->count = 0;
         status = render(picture, sizes, &frame, svg, output, err);
-        fits = !svg || output->count < LARGEST_SVG || frame.resolution <= 1;
+        fits = !svg || output->count < LARGEST_SVG;
     }
     return status;
 }

@@ -24,7 +24,7 @@ void draw_bars(cairo_t *cr, const struct cluster_picture *picture, const int64_t
     if (count < picture->k)
         snprintf(remark, sizeof remark, "rows, share of all; the largest %d of %d", count,
                  picture->k);
-    double x = box.x, y = box.y + HEADING_HEIGHT, width = box.width;
+    double x = box.x, width = box.width;
     draw_heading(cr, box.x, box.y, "Size of the clusters", remark);
 
     double titles = 0;
@@ -38,8 +38,9 @@ void draw_bars(cairo_t *cr, const struct cluster_picture *picture, const int64_t
     }
     if (titles > width / 3) titles = width / 3;
     const double numbers = 128;
-    for (int32_t i = 0; i < count; i++, y += BAR_STEP) {
+    for (int32_t i = 0; i < count; i++) {
         int32_t c = shown[i];
+        double y = box.y + HEADING_HEIGHT + i * BAR_STEP;
         double bar = (width - titles - numbers) * (double)sizes[c] / (double)longest;
         cluster_title(picture, c, title);
         set_text(cr, 12.5, false, ink);

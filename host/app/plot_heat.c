@@ -112,7 +112,8 @@ static void draw_one(cairo_t *cr, const struct cluster_picture *picture, int32_t
     for (int i = 0; i < days * HOURS; i++) {
         double value = most == 0 ? 0 : (double)cells[i] / (double)most;
         set_colour(cr, shade(cluster_colour(cluster), value));
-        cairo_rectangle(cr, cell.x + i % HOURS * cell.width, cell.y + i / HOURS * cell.height,
+        int day = i / HOURS, hour = i % HOURS;
+        cairo_rectangle(cr, cell.x + hour * cell.width, cell.y + day * cell.height,
                         cell.width - 0.6, cell.height - 0.6);
         cairo_fill(cr);
     }
@@ -133,11 +134,13 @@ int draw_heat(cairo_t *cr, const struct cluster_picture *picture, const int64_t 
     draw_heading(cr, box.x, box.y, "When they happen", remark);
     int across = heats_across(box.width);
     double width = (box.width - (across - 1) * ACROSS_GAP) / across;
-    for (int32_t i = 0; i < count; i++)
+    for (int32_t i = 0; i < count; i++) {
+        int row = i / across, place = i % across;
         draw_one(cr, picture, shown[i], counts + (int64_t)shown[i] * DAYS * HOURS,
-                 box.x + i % across * (width + ACROSS_GAP),
-                 box.y + HEADING_HEIGHT + i / across * heat_step(picture, cell_height), width,
+                 box.x + place * (width + ACROSS_GAP),
+                 box.y + HEADING_HEIGHT + row * heat_step(picture, cell_height), width,
                  cell_height);
+    }
     free(counts);
     return SPOT_OK;
 }

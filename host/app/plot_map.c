@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-enum { SAMPLE = 20000, MOST_COUNT = 60000 };
+enum { SAMPLE = 20000, MOST_COUNT = 60000, MOST_TICKS = 40 };
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -38,7 +38,7 @@ static bool range_within(const double *values, int64_t rows, double least, doubl
 }
 
 /* The range of all values but those far away from the rest (wrong signs, codes for "unknown"): at
- * most 0.6 of the spread between the percentiles 1 and 99 of an even sample beyond these. False
+ * most 0.75 of the spread between the percentiles 1 and 99 of an even sample beyond these. False
  * when there are none. */
 static bool find_range(const double *values, int64_t rows, double *sample, double *from, double *to)
 {
@@ -49,7 +49,7 @@ static bool find_range(const double *values, int64_t rows, double *sample, doubl
     if (count > 0) {
         qsort(sample, (size_t)count, sizeof *sample, compare_doubles);
         double first = sample[count / 100], last = sample[count - 1 - count / 100];
-        double reach = 0.6 * (last - first);
+        double reach = 0.75 * (last - first);
         least = fmax(least, first - reach);
         most = fmin(most, last + reach);
     }
@@ -119,7 +119,6 @@ static int raster_make(struct raster *raster, struct box box, double resolution,
     if (raster->total != NULL && raster->most != NULL && raster->here != NULL &&
         raster->colour != NULL && raster->place != NULL)
         return SPOT_OK;
-    raster_free(raster);
     return spot_fail_memory(err, "the map");
 }
 
@@ -227,32 +226,45 @@ static void tick_text(double value, bool degrees, const char *sides, char text[W
                  value == 0 ? '\0' : sides[value > 0]);
 }
 
-static void draw_grid(cairo_t *cr, const struct map_frame *frame, struct box box)
+static void draw_meridian(cairo_t *cr, const struct map_frame *frame, struct box box,
+                          double longitude)
 {
     char text[WORDS_ROOM + 8];
-    double step = tick_step(frame->east - frame->west, box.width / 90);
+    double x = box.x + (longitude - frame->west) / (frame->east - frame->west) * box.width;
+    set_colour(cr, rule_colour);
+    cairo_move_to(cr, x, box.y);
+    cairo_line_to(cr, x, box.y + box.height);
+    cairo_stroke(cr);
+    tick_text(longitude, frame->degrees, "WE", text);
+    set_text(cr, 10, false, pale_ink);
+    draw_text(cr, x, box.y + box.height + 14, ALIGN_CENTRE, text);
+}
+
+static void draw_parallel(cairo_t *cr, const struct map_frame *frame, struct box box,
+                          double latitude)
+{
+    char text[WORDS_ROOM + 8];
+    double y = box.y + (frame->north - latitude) / (frame->north - frame->south) * box.height;
+    set_colour(cr, rule_colour);
+    cairo_move_to(cr, box.x, y);
+    cairo_line_to(cr, box.x + box.width, y);
+    cairo_stroke(cr);
+    tick_text(latitude, frame->degrees, "SN", text);
+    set_text(cr, 10, false, pale_ink);
+    draw_text(cr, box.x - 5, y + 3.5, ALIGN_RIGHT, text);
+}
+
+static void draw_grid(cairo_t *cr, const struct map_frame *frame, struct box box)
+{
     cairo_set_line_width(cr, 0.6);
-    for (double i = ceil(frame->west / step); i * step <= frame->east; i++) {
-        double x = box.x + (i * step - frame->west) / (frame->east - frame->west) * box.width;
-        set_colour(cr, rule_colour);
-        cairo_move_to(cr, x, box.y);
-        cairo_line_to(cr, x, box.y + box.height);
-        cairo_stroke(cr);
-        tick_text(i * step, frame->degrees, "WE", text);
-        set_text(cr, 10, false, pale_ink);
-        draw_text(cr, x, box.y + box.height + 14, ALIGN_CENTRE, text);
-    }
+    double step = tick_step(frame->east - frame->west, box.width / 90);
+    double first = ceil(frame->west / step);
+    for (int i = 0; i < MOST_TICKS && (first + i) * step <= frame->east; i++)
+        draw_meridian(cr, frame, box, (first + i) * step);
     step = tick_step(frame->north - frame->south, box.height / 90);
-    for (double i = ceil(frame->south / step); i * step <= frame->north; i++) {
-        double y = box.y + (frame->north - i * step) / (frame->north - frame->south) * box.height;
-        set_colour(cr, rule_colour);
-        cairo_move_to(cr, box.x, y);
-        cairo_line_to(cr, box.x + box.width, y);
-        cairo_stroke(cr);
-        tick_text(i * step, frame->degrees, "SN", text);
-        set_text(cr, 10, false, pale_ink);
-        draw_text(cr, box.x - 5, y + 3.5, ALIGN_RIGHT, text);
-    }
+    first = ceil(frame->south / step);
+    for (int i = 0; i < MOST_TICKS && (first + i) * step <= frame->north; i++)
+        draw_parallel(cr, frame, box, (first + i) * step);
 }
 
 static void draw_pixels(cairo_t *cr, cairo_surface_t *surface, struct box box, double resolution)
@@ -285,22 +297,23 @@ int draw_map(cairo_t *cr, const struct cluster_picture *picture, const struct ma
              struct box box, struct spot_error *err)
 {
     struct raster raster;
-    int status = raster_make(&raster, box, frame->resolution, picture->rows, err);
-    if (status < 0) return status;
+    cairo_surface_t *surface = NULL;
+    int status;
+    SPOT_TRY(raster_make(&raster, box, frame->resolution, picture->rows, err));
     place_rows(&raster, picture, frame);
     int32_t size = raster.placed < 3000 ? 6 : raster.placed < 300000 ? 3 : 2;
-    double single = fmin(0.85, fmax(0.14, 0.14 + 0.71 * 20000 / (double)(raster.placed + 1)));
+    double single = fmin(0.85, 0.14 + 0.71 * 20000 / (double)(raster.placed + 1));
     count_pixels(&raster, picture, size);
-    cairo_surface_t *surface = raster_surface(&raster, single);
-    status = cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS
-                 ? SPOT_OK
-                 : spot_fail_memory(err, "the map");
-    if (status == SPOT_OK) {
-        draw_heading(cr, box.x, box.y - HEADING_HEIGHT, "Where they happen", "");
-        draw_grid(cr, frame, box);
-        draw_pixels(cr, surface, box, frame->resolution);
-        draw_caption(cr, box, picture->rows - raster.placed);
+    surface = raster_surface(&raster, single);
+    if (cairo_surface_status(surface) != CAIRO_STATUS_SUCCESS) {
+        status = spot_fail_memory(err, "the map");
+        goto out;
     }
+    draw_heading(cr, box.x, box.y - HEADING_HEIGHT, "Where they happen", "");
+    draw_grid(cr, frame, box);
+    draw_pixels(cr, surface, box, frame->resolution);
+    draw_caption(cr, box, picture->rows - raster.placed);
+out:
     cairo_surface_destroy(surface);
     raster_free(&raster);
     return status;

@@ -24,11 +24,11 @@ enum profile_kind {
 /* Something to tell about each cluster. NaN is missing and left out. */
 struct profile_column {
     const char *title;
-    enum profile_kind kind;
     const double *values;     /* (rows) */
     const char *const *names; /* PROFILE_MIX: (names_count) what the values 0, 1, ... are called, or
                                  NULL: the numbers themselves */
     int32_t names_count;
+    enum profile_kind kind;
 };
 
 /* Prints the table, a line for each cluster and one for all rows, and a note on how to read it.
