@@ -96,10 +96,10 @@ static int convert_numbers(struct task *task)
             reason = "not a number";
         else if (result == DECIMAL_RANGE)
             reason = "a number out of range";
-        else if (integer && value != nearbyint(value))
-            reason = "not a whole number";
         else if (integer && fabs(value) > exact)
             reason = "a whole number beyond 2^53";
+        else if (integer && value != (double)(int64_t)value)
+            reason = "not a whole number";
         else if (!is_missing_value(task->target, value))
             values[i] = value;
         if (reason == NULL) continue;

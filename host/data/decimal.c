@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -71,7 +70,7 @@ static bool parse_exponent(const char *text, const char *end, int64_t *exponent)
     return text == end;
 }
 
-enum decimal_result decimal_parse(const char *text, const char *end, char point, double *value)
+enum decimal_result decimal_parse_any(const char *text, const char *end, char point, double *value)
 {
     bool negative = text < end && *text == '-';
     if (text < end && (*text == '-' || *text == '+')) text++;
