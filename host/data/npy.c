@@ -22,7 +22,7 @@ struct npy_file {
     int fd;
     char kind;    /* 'f', 'i', 'u' or 'b' */
     int size;     /* bytes of a value */
-    bool swapped; /* big endian */
+    bool swapped; /* big endian; the machine is little endian */
     bool fortran; /* columns one after another */
     int64_t rows; /* */
     int32_t columns;
@@ -326,10 +326,22 @@ void npy_close(struct npy_file *file)
 
 static uint64_t load_bits(const unsigned char *bytes, int size, bool swapped)
 {
-    uint64_t bits = 0;
-    for (int i = 0; i < size; i++)
-        bits |= (uint64_t)bytes[swapped ? size - 1 - i : i] << (8 * i);
-    return bits;
+    uint64_t eight;
+    uint32_t four;
+    uint16_t two;
+    switch (size) {
+    case 8:
+        memcpy(&eight, bytes, sizeof eight);
+        return swapped ? __builtin_bswap64(eight) : eight;
+    case 4:
+        memcpy(&four, bytes, sizeof four);
+        return swapped ? __builtin_bswap32(four) : four;
+    case 2:
+        memcpy(&two, bytes, sizeof two);
+        return swapped ? __builtin_bswap16(two) : two;
+    default:
+        return bytes[0];
+    }
 }
 
 /* IEEE binary16: 1 sign, 5 exponent and 10 fraction bits. */
