@@ -329,6 +329,7 @@ static uint64_t load_bits(const unsigned char *bytes, int size, bool swapped)
     uint64_t eight;
     uint32_t four;
     uint16_t two;
+    uint8_t one;
     switch (size) {
     case 8:
         memcpy(&eight, bytes, sizeof eight);
@@ -340,7 +341,8 @@ static uint64_t load_bits(const unsigned char *bytes, int size, bool swapped)
         memcpy(&two, bytes, sizeof two);
         return swapped ? __builtin_bswap16(two) : two;
     default:
-        return bytes[0];
+        memcpy(&one, bytes, sizeof one);
+        return one;
     }
 }
 
