@@ -1,0 +1,2 @@
+# no wait between filling shared memory and reading it
+/float margin = \*pass.filter.margin;/{n;s/__syncthreads();//}

@@ -1,0 +1,2 @@
+# the margin is found before every centre is packed
+/fabs(centres/{n;n;s/__syncthreads();//}

@@ -1,0 +1,2 @@
+# a tie goes to the highest index
+s/if (d2 < smallest)/if (d2 <= smallest)/
