@@ -6,7 +6,8 @@ import shutil
 
 import measure
 
-PEERS = {"pandas + scikit-learn": "job_sklearn.py", "polars + scikit-learn-intelex": "job_fastest.py"}
+PEERS = {"pandas + scikit-learn": "job_sklearn.py",
+         "polars + scikit-learn-intelex": "job_fastest.py"}
 
 
 def accidents(setting):

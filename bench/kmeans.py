@@ -1,5 +1,5 @@
 """KMeans fits on blobs: one Lloyd iteration, and a whole fit with k-means++ and its inertia. Every
-library has a process of its own that is asked in turn, so all are warm and all get the same rows."""
+library has a process of its own that is asked in turn: all are warm and all get the same rows."""
 import os
 import statistics
 

@@ -15,7 +15,7 @@ class Failed(Exception):
 
 
 def run_process(arguments, environment=None):
-    """Runs a program to its end: wall seconds, peak resident bytes, and its JSON from standard output."""
+    """Runs a program to its end: wall seconds, peak resident bytes, its JSON answer."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         begin = time.perf_counter()
         child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,

@@ -1,6 +1,6 @@
 """CSV file to float32 matrix. Cold: a fresh process each time (`blackspot prepare`: the seconds it
-reports for reading and encoding, beside the whole process). Warm: `blackspot bench read`, which reads
-again in one process, as the peers do."""
+reports for reading and encoding, beside the whole process). Warm: `blackspot bench read`, which
+reads again in one process, as the peers do."""
 import os
 import shutil
 import subprocess

@@ -1,4 +1,5 @@
-"""The tables of bench/README.md, from bench/results/*.json, between <!-- NAME --> and <!-- end -->."""
+"""The tables of bench/README.md, from bench/results/*.json. Each stands between the lines
+<!-- NAME --> and <!-- end -->."""
 import json
 import os
 import re
@@ -15,8 +16,8 @@ def table(head, rows):
         first = str(cells[0]).ljust(widths[0])
         return "| " + " | ".join([first, *(str(cell).rjust(width) for cell, width in
                                            zip(cells[1:], widths[1:]))]) + " |"
-    rule = "|" + "|".join([" " + "-" * widths[0] + " ", *(" " + "-" * (width - 1) + ": " for width in
-                                                          widths[1:])]) + "|"
+    right = [" " + "-" * (width - 1) + ": " for width in widths[1:]]
+    rule = "|" + "|".join([" " + "-" * widths[0] + " ", *right]) + "|"
     return "\n".join([line(head), rule, *map(line, rows)])
 
 
@@ -40,9 +41,10 @@ def about(document):
     machine, limits = document["machine"], document["machine"]["limits"]
     names = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     commit = machine["commit"][:12] + (" with changes" if machine["changed_files"] else "")
-    return (f"{machine['cpu']}, {machine['cores']} cores ({', '.join(machine['instruction_sets'])}), "
-            f"{machine['threads']} threads; {limits['read_gb_per_s']:.0f} GB/s of reads and "
-            f"{limits['fma_gflops']:.0f} GFLOP/s of float32 multiply-adds, measured in the same run.\n"
+    sets = ", ".join(machine["instruction_sets"])
+    return (f"{machine['cpu']}, {machine['cores']} cores ({sets}), {machine['threads']} threads; "
+            f"{limits['read_gb_per_s']:.0f} GB/s of reads and {limits['fma_gflops']:.0f} GFLOP/s "
+            f"of float32 multiply-adds, measured in the same run.\n"
             f"{names}. Commit {commit}, {machine['date']}.")
 
 
@@ -50,15 +52,16 @@ def job_table(document):
     ours = next(row for row in document["cases"] if row["name"] == "blackspot")
     rows = [[row["name"], ms(row["wall"]["min"]), ms(row["wall"]["median"]),
              ms(row["cpu"]["median"]), megabytes(row["peak_bytes"]), f"{row['rows']:,}",
-             f"{row['inertia']:,.0f}", times(row["wall"]["median"], ours["wall"]["median"])]
+             f"{row['inertia']:,.0f}",
+             "-" if row is ours else times(row["wall"]["median"], ours["wall"]["median"])]
             for row in document["cases"]]
     parts = []
     for row in document["cases"]:
         seconds = ", ".join(f"{name} {ms(value)}" for name, value in row["seconds"].items())
         parts.append(f"- {row['name']}: {seconds}")
+    spent = "\n\nWhere the quickest run spent its milliseconds, by its own clock:\n\n"
     return table(["one process", "min ms", "median ms", "CPU ms", "peak MB", "rows", "inertia",
-                  "ours is faster"], rows) + \
-        "\n\nWhere the quickest run spent its milliseconds, by its own clock:\n\n" + "\n".join(parts)
+                  "ours is faster"], rows) + spent + "\n".join(parts)
 
 
 def reading_table(document):
@@ -97,7 +100,8 @@ def iteration_table(document):
                     [ms(peers[name]) if name in peers else "-" for name in kmeans.PEERS] +
                     [times(peers["scikit-learn"], ours), times(min(peers.values()), ours),
                      f"{100 * case['near_ties']:.3f} %"])
-    return table(["n x d, k", "limit", "ours", "limit / ours", *kmeans.PEERS, "against scikit-learn",
+    return table(["n x d, k", "limit", "ours", "limit / ours", *kmeans.PEERS,
+                  "against scikit-learn",
                   "against the best", "near ties"], rows)
 
 

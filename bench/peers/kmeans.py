@@ -3,8 +3,8 @@
     kmeans.py blackspot|scikit-learn|scikit-learn-intelex|faiss THREADS [libblackspot.so]
 
 One request a line on standard input: {"rows": file.npy, "start": file.npy or null (k-means++), "k",
-"max_iter", "tol", "seed", "inertia": whether to compute it}. One answer a line: seconds of the whole
-fit with its labels, iterations, and the inertia, computed here in float64 for all libraries alike."""
+"max_iter", "tol", "seed", "inertia": whether to compute it}. One answer a line: seconds of the
+whole fit with its labels, iterations, and the inertia, computed here in float64 for everybody."""
 import json
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A process that reads CSV files with polars or pandas when asked, so that its second reading is warm.
+"""A process that reads CSV files with polars or pandas when asked: its second reading is warm.
 
     reading.py polars|pandas
 
