@@ -262,6 +262,18 @@ void report_deadlock(worker *w)
     w->failed = true;
 }
 
+/* A block that failed leaves fibers behind that will never run again: nothing of theirs is a race
+ * with what comes after. */
+void forget_fibers(worker *w)
+{
+    for (unsigned t = 0; t < w->threads && __tsan_switch_to_fiber != nullptr; t++) {
+        __tsan_switch_to_fiber(w->fibers[t].tsan, 1);
+        release(&w->end_object);
+        __tsan_switch_to_fiber(w->home_tsan, 1);
+    }
+    acquire(&w->end_object);
+}
+
 bool guard_broken(const unsigned char *guard)
 {
     for (int i = 0; i < guard_bytes; i++)
@@ -293,6 +305,7 @@ void run_block(worker *w, dim3 block)
                w->shape->kernel, block.x, block.y, block.z, bytes);
         w->failed = true;
     }
+    if (w->failed) forget_fibers(w);
     free(memory);
 }
 

@@ -209,7 +209,7 @@ void reports_divergence()
     CU_ASSERT_EQUAL(cudaGetLastError(), cudaSuccess);
 }
 
-__global__ void write_kernel(int *at, int index)
+[[maybe_unused]] __global__ void write_kernel(int *at, int index)
 {
     at[index] = 1;
 }
