@@ -137,13 +137,13 @@ static double kernel_cosine(double x, double y)
 void turn_sine_cosine(double turns, double *sine, double *cosine)
 {
     const double two_pi = 6.283185307179586232, two_pi_tail = 2.449293598294706414e-16;
-    double whole = turns - floor(turns); /* exact or rounded once, in [0, 1] */
-    double quarter = rint(4.0 * whole);
-    double part = whole - 0.25 * quarter; /* exact, |part| <= 1/8 */
+    if (!(fabs(turns) < 0x1p52)) turns = 0.0; /* a whole number */
+    double quarter = rint(4.0 * turns);
+    double part = turns - 0.25 * quarter; /* exact, |part| <= 1/8 */
     double x = part * two_pi;
     double y = fma(part, two_pi, -x) + part * two_pi_tail;
     double s = kernel_sine(x, y), c = kernel_cosine(x, y);
-    switch ((int)quarter & 3) {
+    switch ((int64_t)quarter & 3) {
     case 0:
         *sine = s;
         *cosine = c;

@@ -284,7 +284,7 @@ static void fit_offset(struct feature *feature, const struct statistics *statist
     if (feature->scale != SCALE_NONE || !statistics->wide || statistics->present == 0) return;
     double range = statistics->maximum - statistics->minimum;
     double middle = statistics->minimum + 0.5 * range;
-    if (!isfinite(range) || middle == 0.0) return;
+    if (!(range < 1e38 && fabs(middle) < 1e38) || middle == 0.0) return;
     int finest = ilogb(middle) - 23; /* the offset is itself a float32 */
     int exponent = range > 0.0 ? ilogb(range) - 2 : finest;
     if (exponent < finest) exponent = finest;

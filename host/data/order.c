@@ -34,10 +34,17 @@ static void store(double *at, uint64_t bits)
     memcpy(at, &bits, sizeof bits);
 }
 
-static void all_to_bits(double *values, int64_t count)
+/* Returns the highest bit in which two of the numbers differ, or -1. */
+static int all_to_bits(double *values, int64_t count)
 {
-    for (int64_t i = 0; i < count; i++)
-        store(&values[i], to_bits(values[i]));
+    uint64_t all = ~UINT64_C(0), any = 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint64_t bits = to_bits(values[i]);
+        store(&values[i], bits);
+        all &= bits;
+        any |= bits;
+    }
+    return all == any ? -1 : 63 - __builtin_clzll(all ^ any);
 }
 
 static void all_to_values(double *values, int64_t count)
@@ -59,11 +66,11 @@ static int64_t partition(double *keys, int64_t count, int bit)
     return zeros;
 }
 
-/* The number of this rank (from 0); afterwards no number before it is above it, none behind it
- * below it. */
-static uint64_t select_rank(double *keys, int64_t count, int64_t rank)
+/* The number of this rank (from 0), of numbers that agree above `bit`; afterwards no number before
+ * it is above it, none behind it below it. */
+static uint64_t select_rank(double *keys, int64_t count, int bit, int64_t rank)
 {
-    for (int bit = 63; bit >= 0 && count > 1; bit--) {
+    for (; bit >= 0 && count > 1; bit--) {
         int64_t zeros = partition(keys, count, bit);
         if (rank < zeros) {
             count = zeros;
@@ -79,8 +86,8 @@ static uint64_t select_rank(double *keys, int64_t count, int64_t rank)
 /* The numbers of rank and rank + 1. */
 static void neighbours(double *values, int64_t count, int64_t rank, double *low, double *high)
 {
-    all_to_bits(values, count);
-    uint64_t first = select_rank(values, count, rank);
+    int bit = all_to_bits(values, count);
+    uint64_t first = select_rank(values, count, bit, rank);
     uint64_t second = first;
     if (rank + 1 < count) {
         second = load(&values[rank + 1]);
@@ -122,8 +129,7 @@ static void sort_by_bit(double *keys, int64_t count, int bit)
 
 double order_mode(double *values, int64_t count)
 {
-    all_to_bits(values, count);
-    sort_by_bit(values, count, 63);
+    sort_by_bit(values, count, all_to_bits(values, count));
     all_to_values(values, count);
     double mode = values[0];
     int64_t longest = 0, begin = 0;

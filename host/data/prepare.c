@@ -18,7 +18,7 @@
 struct found {
     struct schema_part *checks;
     struct encoder_part *statistics;
-    struct kept_batch *kept; /* owns the batch when it is there */
+    struct kept_batch *kept; /* NULL when the text will be read again */
 };
 
 struct preparing {
@@ -54,6 +54,7 @@ static void found_free(struct found *found)
     if (found == NULL) return;
     schema_part_free(found->checks);
     encoder_part_free(found->statistics);
+    kept_batch_free(found->kept);
     free(found);
 }
 
@@ -65,8 +66,12 @@ static int observe_work(void *arg, struct batch *batch, int worker, struct spot_
     struct found *found = batch->user = calloc(1, sizeof *found);
     if (found == NULL) return spot_fail_memory(err, "a batch");
     int status = schema_check(intake->schema, batch, &found->checks, err);
-    if (status < 0) return status;
-    return encoder_observe(intake->encoder, batch, &found->statistics, err);
+    if (status == SPOT_OK)
+        status = encoder_observe(intake->encoder, batch, &found->statistics, err);
+    if (status == SPOT_OK && !preparing->rereads)
+        status =
+            keep_columns(intake, batch, encoder_part_rows(found->statistics), &found->kept, err);
+    return status;
 }
 
 static void observe_discard(void *arg, struct batch *batch)
@@ -86,16 +91,8 @@ static void forget_kept(struct preparing *preparing)
 }
 
 /* Keeps the batch for the fitted encoder, or forgets all of them when they are too many. */
-static int keep(struct preparing *preparing, struct batch *batch, int64_t rows,
-                struct spot_error *err)
+static int keep(struct preparing *preparing, struct kept_batch *kept, struct spot_error *err)
 {
-    if (preparing->rereads) {
-        batch_free(batch);
-        return SPOT_OK;
-    }
-    struct kept_batch *kept;
-    int status = keep_batch(&preparing->intake, batch, rows, &kept, err);
-    if (status < 0) return status;
     void *list = preparing->kept;
     if (spot_grow(&list, &preparing->kept_capacity, preparing->kept_count + 1,
                   sizeof *preparing->kept) < 0) {
@@ -120,13 +117,18 @@ static int observe_take(void *arg, struct batch *batch, struct spot_error *err)
     int status = schema_report_add(preparing->report, batch, found->checks, file, err);
     if (status == SPOT_OK)
         status = encoder_add(preparing->intake.made_encoder, batch, found->statistics, err);
-    int64_t rows = status == SPOT_OK ? encoder_part_rows(found->statistics) : 0;
-    found_free(found);
     preparing->rows += batch->rows;
-    preparing->out->rows += rows;
-    if (status == SPOT_OK) return keep(preparing, batch, rows, err);
-    batch_free(batch);
-    return status;
+    preparing->out->rows += encoder_part_rows(found->statistics);
+    struct kept_batch *kept = found->kept;
+    bool keeps = status == SPOT_OK && kept != NULL && !preparing->rereads;
+    if (keeps) {
+        found->kept = NULL;
+        kept->batch = batch;
+    } else {
+        batch_free(batch);
+    }
+    found_free(found);
+    return keeps ? keep(preparing, kept, err) : status;
 }
 
 static void warn_line(void *arg, const char *text)

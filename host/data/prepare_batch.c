@@ -124,14 +124,12 @@ static float *to_float32(const double *values, int64_t rows)
 }
 
 /* A column in the narrowest type; returns its bytes. */
-static int64_t narrow_column(struct kept_batch *kept, int32_t index)
+static int64_t narrow_column(struct kept_batch *kept, struct column *column, int64_t rows,
+                             int32_t index)
 {
-    struct column *column = &kept->batch->columns[index];
-    int64_t rows = kept->batch->rows;
+    const struct dictionary *words = &column->dictionary;
     if (column->codes != NULL)
-        return rows * 4 + (column->dictionary.count > 0
-                               ? column->dictionary.offsets[column->dictionary.count - 1] + 64
-                               : 0);
+        return rows * 4 + (words->count > 0 ? words->offsets[words->count - 1] + 64 : 0);
     if (column->text_offsets != NULL) return (rows + 1) * 8 + column->text_offsets[rows];
     if (column->values == NULL) return 0;
     kept->size[index] = 2;
@@ -157,15 +155,12 @@ static void drop_column(struct column *column)
     memset(column, 0, sizeof *column);
 }
 
-int keep_batch(const struct intake *intake, struct batch *batch, int64_t rows,
-               struct kept_batch **out, struct spot_error *err)
+int keep_columns(const struct intake *intake, struct batch *batch, int64_t rows,
+                 struct kept_batch **out, struct spot_error *err)
 {
     struct kept_batch *kept = *out = calloc(1, sizeof *kept);
-    if (kept == NULL) {
-        batch_free(batch);
-        return spot_fail_memory(err, "a batch");
-    }
-    kept->batch = batch;
+    if (kept == NULL) return spot_fail_memory(err, "a batch");
+    kept->columns_count = batch->columns_count;
     kept->rows = rows;
     kept->narrow = spot_alloc_zero(batch->columns_count, sizeof *kept->narrow);
     kept->size = spot_alloc_zero(batch->columns_count, 1);
@@ -176,7 +171,7 @@ int keep_batch(const struct intake *intake, struct batch *batch, int64_t rows,
     }
     for (int32_t i = 0; i < batch->columns_count; i++) {
         if (intake->used[i])
-            kept->bytes += narrow_column(kept, i);
+            kept->bytes += narrow_column(kept, &batch->columns[i], batch->rows, i);
         else
             drop_column(&batch->columns[i]);
     }
@@ -188,7 +183,7 @@ int keep_batch(const struct intake *intake, struct batch *batch, int64_t rows,
 int restore_batch(struct kept_batch *kept, struct spot_error *err)
 {
     int64_t rows = kept->batch->rows;
-    for (int32_t c = 0; c < kept->batch->columns_count; c++) {
+    for (int32_t c = 0; c < kept->columns_count; c++) {
         if (kept->narrow[c] == NULL) continue;
         double *values = spot_alloc(rows, sizeof *values);
         if (values == NULL) return spot_fail_memory(err, "a batch");
@@ -210,8 +205,7 @@ int restore_batch(struct kept_batch *kept, struct spot_error *err)
 void kept_batch_free(struct kept_batch *kept)
 {
     if (kept == NULL) return;
-    int32_t columns = kept->narrow != NULL && kept->batch != NULL ? kept->batch->columns_count : 0;
-    for (int32_t i = 0; i < columns; i++)
+    for (int32_t i = 0; kept->narrow != NULL && i < kept->columns_count; i++)
         free(kept->narrow[i]);
     free(kept->narrow);
     free(kept->size);

@@ -5,7 +5,7 @@
 #include "data/prepare.h"
 
 /* Typed columns may stay in memory beside the matrix up to this, and 16 bytes a row. */
-#define KEPT_BYTES (INT64_C(24) << 20)
+#define KEPT_BYTES (INT64_C(36) << 20)
 
 /* prepare_table with another limit than KEPT_BYTES. */
 int prepare_table_within(const struct prepare_options *options, struct spot_pool *pool,
@@ -66,15 +66,16 @@ void ids_clear(struct id_list *ids);
 /* A batch with the columns that the encoder needs, each in the narrowest type that loses nothing.
  */
 struct kept_batch {
-    struct batch *batch; /* its numbers are in `narrow`; NULL once it is encoded */
-    void **narrow;       /* (columns_count) int16_t or float, NULL: as they were */
-    uint8_t *size;       /* (columns_count) bytes of a narrow value: 2 or 4 */
-    int64_t rows;        /* that impute: drop_row leaves */
+    struct batch *batch;   /* owned from take() on; its numbers are in `narrow` */
+    int32_t columns_count; /* */
+    void **narrow;         /* (columns_count) int16_t or float, NULL: as they were */
+    uint8_t *size;         /* (columns_count) bytes of a narrow value: 2 or 4 */
+    int64_t rows;          /* that impute: drop_row leaves */
     int64_t bytes;
 };
-/* Takes the batch over, also on failure. */
-int keep_batch(const struct intake *intake, struct batch *batch, int64_t rows,
-               struct kept_batch **out, struct spot_error *err);
+/* Moves the numbers out of the batch, which stays the caller's, and drops what is not needed. */
+int keep_columns(const struct intake *intake, struct batch *batch, int64_t rows,
+                 struct kept_batch **out, struct spot_error *err);
 /* Gives the numbers of the columns back their type; then the batch is as it was read. */
 int restore_batch(struct kept_batch *kept, struct spot_error *err);
 void kept_batch_free(struct kept_batch *kept);

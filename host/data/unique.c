@@ -80,28 +80,44 @@ static void insertion_sort(struct unique_key *keys, int64_t count)
     }
 }
 
-/* Sorts keys that agree in all bits above `bit` (127 is the highest). */
-static void sort_by_bit(struct unique_key *keys, int64_t count, int bit)
+static unsigned byte_of(const struct unique_key *key, int byte)
 {
-    while (count > 24 && bit >= 0) {
-        uint64_t mask = UINT64_C(1) << (bit % 64);
-        int64_t zeros = 0, ones = count;
-        while (zeros < ones) {
-            uint64_t word = bit >= 64 ? keys[zeros].high : keys[zeros].low;
-            if ((word & mask) == 0) {
-                zeros++;
-            } else {
-                struct unique_key key = keys[--ones];
-                keys[ones] = keys[zeros];
-                keys[zeros] = key;
-            }
-        }
-        bit--;
-        sort_by_bit(keys, zeros, bit);
-        keys += zeros;
-        count -= zeros;
+    return (unsigned)((byte >= 8 ? key->high >> (8 * (byte - 8)) : key->low >> (8 * byte)) & 0xff);
+}
+
+/* Sorts keys that agree in all bytes above `byte` (15 is the highest). */
+static void sort_by_byte(struct unique_key *keys, int64_t count, int byte)
+{
+    int64_t next[256], end[256], sum = 0;
+    if (count <= 24) {
+        insertion_sort(keys, count);
+        return;
     }
-    insertion_sort(keys, count);
+    memset(end, 0, sizeof end);
+    for (int64_t i = 0; i < count; i++)
+        end[byte_of(&keys[i], byte)]++;
+    for (int bucket = 0; bucket < 256; bucket++) {
+        next[bucket] = sum;
+        sum += end[bucket];
+        end[bucket] = sum;
+    }
+    for (unsigned bucket = 0; bucket < 256; bucket++) {
+        while (next[bucket] < end[bucket]) {
+            struct unique_key key = keys[next[bucket]];
+            unsigned home = byte_of(&key, byte);
+            while (home != bucket) { /* follows the cycle until a key of this bucket turns up */
+                struct unique_key other = keys[next[home]];
+                keys[next[home]++] = key;
+                key = other;
+                home = byte_of(&key, byte);
+            }
+            keys[next[bucket]++] = key;
+        }
+    }
+    for (int bucket = 0; bucket < 256 && byte > 0; bucket++) {
+        int64_t begin = bucket == 0 ? 0 : end[bucket - 1];
+        if (end[bucket] - begin > 1) sort_by_byte(keys + begin, end[bucket] - begin, byte - 1);
+    }
 }
 
 /* Keeps the pairs with the lowest row numbers. */
@@ -123,7 +139,7 @@ int64_t unique_repeats(struct unique_keys *keys, int wanted, struct unique_pair 
 {
     int64_t repeats = 0, first = 0;
     *found = 0;
-    sort_by_bit(keys->keys, keys->count, 127);
+    sort_by_byte(keys->keys, keys->count, 15);
     for (int64_t i = 1; i < keys->count; i++) {
         const struct unique_key *a = &keys->keys[first], *b = &keys->keys[i];
         if (a->high != b->high || (a->low & ~ROW_MASK) != (b->low & ~ROW_MASK)) {
