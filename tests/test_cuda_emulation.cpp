@@ -383,12 +383,17 @@ void takes_any_float()
     batch b(p);
     CU_ASSERT_TRUE(b.pass(p.centres).labels == reference(p, p.centres, nullptr).labels);
 
-    for (float &value : huge.x)
-        value *= 1e30f;
-    for (double &value : huge.centres)
-        value *= 1e30;
-    finish_problem(&huge);
-    check(huge);
+    for (double factor : {1e18, 2e18, 3e18, 1e19, 1e30}) { /* scores that overflow, some or all */
+        problem scaled = huge;
+        for (float &value : scaled.x)
+            value *= (float)factor;
+        for (double &value : scaled.centres)
+            value *= factor;
+        for (double &value : scaled.moved_centres)
+            value *= factor / 30;
+        finish_problem(&scaled);
+        check(scaled);
+    }
     for (float &value : tiny.x)
         value *= 1e-39f;
     for (double &value : tiny.centres)

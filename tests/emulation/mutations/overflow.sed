@@ -1,0 +1,2 @@
+# a score that overflows is believed
+/return INFINITY;/d
