@@ -6,7 +6,7 @@
 
 #include "table_text.h"
 
-enum { ROWS = 120000 };
+enum { ROWS = 80000 };
 
 /* A row's cells: the number, a category, a text that may need quotes. */
 static const char *text_of(int row)

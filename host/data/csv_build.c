@@ -145,7 +145,6 @@ static int build_slices(const struct csv_plan *plan, const struct csv_piece *pie
     while (cursor.at < piece->length) {
         struct csv_growing growing = {.batch = batch,
                                       .first = batch->rows,
-                                      .capacity = capacity,
                                       .keep_faults = work->faults.count < CSV_FAULTS_KEPT};
         SPOT_TRY(csv_split(plan, piece, &cursor, &work->cells, &work->faults, err));
         for (int32_t j = 0; j < plan->specs_count; j++)

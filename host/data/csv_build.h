@@ -19,7 +19,6 @@ struct csv_work {
     int32_t words_count;
     char *scratch; /* a cell in UTF-8 or a date joined with its time */
     int64_t scratch_capacity;
-    int64_t text_capacity;
 };
 
 /* Splits and converts a piece. The caller frees *batch. first_row and user are left zero.

@@ -8,7 +8,6 @@
 struct csv_growing {
     struct batch *batch;
     int64_t first;    /* row of the batch that the slice's first row becomes */
-    int64_t capacity; /* rows the batch has room for */
     bool keep_faults; /* bad cells are still recorded, not only counted */
 };
 

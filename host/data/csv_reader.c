@@ -12,6 +12,7 @@
 enum {
     CHUNKS_PER_THREAD = 8, /* in a window, so that uneven pieces balance */
     FEWEST_CHUNKS = 8,     /* a window has room for the longest record twice */
+    MANY_CHUNKS = 32,      /* more only to give each thread one: windows are memory */
     MOST_CHUNKS = 64,
 };
 
@@ -245,20 +246,23 @@ static int reserve_results(struct pass *pass)
         0)
         return spot_fail_memory(pass->err, "the batches of a table");
     for (int64_t i = 0; i < count; i++)
-        pass->results[i].batch = NULL, pass->results[i].seen = false;
+        pass->results[i] = (struct result){0};
     return SPOT_OK;
 }
 
 /* ---- One file --------------------------------------------------------------------------------
  */
 
-/* As many chunks as keep the threads busy, or as the file has. */
+/* As many chunks as keep the threads busy, or as the file has. A stream's windows are small: its
+ * one filling task is what the others wait for. */
 static int64_t window_chunks(const struct pass *pass)
 {
     int64_t chunks = (int64_t)pass->workers * CHUNKS_PER_THREAD;
     int64_t size = source_plain_size(pass->source);
+    if (size < 0) return FEWEST_CHUNKS;
+    if (chunks > MANY_CHUNKS) chunks = pass->workers > MANY_CHUNKS ? pass->workers : MANY_CHUNKS;
     if (chunks > MOST_CHUNKS) chunks = MOST_CHUNKS;
-    if (size >= 0 && chunks > size / CSV_CHUNK + 1) chunks = size / CSV_CHUNK + 1;
+    if (chunks > size / CSV_CHUNK + 1) chunks = size / CSV_CHUNK + 1;
     return chunks < FEWEST_CHUNKS ? FEWEST_CHUNKS : chunks;
 }
 

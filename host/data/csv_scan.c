@@ -119,6 +119,16 @@ int64_t csv_separators(const char *text, int64_t length, char delimiter, uint32_
 
 #endif
 
+int64_t csv_feeds(const char *text, const char *end)
+{
+    int64_t feeds = 0;
+    while ((text = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+        feeds++;
+        text++;
+    }
+    return feeds;
+}
+
 /* libcsv's states. */
 enum state {
     FIELD_START,

@@ -26,6 +26,9 @@ struct csv_census {
 
 struct csv_census csv_count(const char *text, int64_t length);
 
+/* Line feeds of a short text. */
+int64_t csv_feeds(const char *text, const char *end);
+
 /* Blanks around a field: they are no part of it unless they delimit. A carriage return counts, so
  * that CRLF needs no care. */
 static inline bool csv_is_blank(char c, char delimiter)

@@ -247,18 +247,6 @@ static int take_record(struct record *record, struct csv_parser *parser,
     return ragged_row(plan, piece, cursor, cells, text, record->field, faults, err);
 }
 
-/* Lines a record takes. */
-static int64_t count_feeds(struct csv_span text)
-{
-    int64_t feeds = 0;
-    const char *p = text.begin;
-    while ((p = memchr(p, '\n', (size_t)(text.end - p))) != NULL) {
-        feeds++;
-        p++;
-    }
-    return feeds;
-}
-
 static int split_records(struct record *record, struct csv_parser *parser,
                          const struct csv_piece *piece, struct csv_cursor *cursor,
                          struct csv_faults *faults, struct spot_error *err)
@@ -278,7 +266,7 @@ static int split_records(struct record *record, struct csv_parser *parser,
         else
             status = take_record(record, parser, piece, cursor, text, faults, err);
         if (status < 0) return status;
-        cursor->line += count_feeds(text);
+        cursor->line += csv_feeds(text.begin, text.end);
         cursor->at = text.end - piece->text;
     }
     return SPOT_OK;

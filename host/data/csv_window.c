@@ -13,7 +13,7 @@ enum { HEADROOM = CSV_CHUNK + CSV_LIMIT }; /* a chunk's records are no longer */
 
 int csv_window_open(int64_t chunks, struct csv_window *window, struct spot_error *err)
 {
-    *window = (struct csv_window){.chunks = chunks, .pieces_capacity = 0};
+    *window = (struct csv_window){.chunks = chunks};
     window->memory = spot_alloc(HEADROOM + chunks * CSV_CHUNK, 1);
     window->census = spot_alloc_zero(chunks, sizeof *window->census);
     if (window->memory == NULL || window->census == NULL) {
@@ -129,16 +129,6 @@ static int propose_pieces(struct csv_window *window, int64_t line, struct spot_e
     return status;
 }
 
-static int64_t count_feeds(const char *text, const char *end)
-{
-    int64_t feeds = 0;
-    while ((text = memchr(text, '\n', (size_t)(end - text))) != NULL) {
-        feeds++;
-        text++;
-    }
-    return feeds;
-}
-
 /* Walks record by record from the last mark, which is right, and marks the pieces. *rest is the
  * record that could not be followed to its end, or the window's end. */
 static int walk_pieces(struct csv_window *window, char delimiter, const char **rest,
@@ -150,7 +140,7 @@ static int walk_pieces(struct csv_window *window, char delimiter, const char **r
     while (text < window->end) {
         csv_record_end(text, window->end, window->last, delimiter, &next);
         if (next == NULL) break;
-        line += count_feeds(text, next);
+        line += csv_feeds(text, next);
         text = next;
         if (text < window->end && chunk_of(window, text) != chunk) {
             chunk = chunk_of(window, text);
