@@ -69,7 +69,8 @@ if(BLACKSPOT_CUDA AND NOT CUDA_PROBLEM)
     -Xptxas=-v,-Werror,-warn-spills,-warn-lmem-usage)
 endif()
 
-if(BLACKSPOT_TESTS)
+# ThreadSanitizer cannot follow the emulation's fibers; cuda_mutations brings its own build for it.
+if(BLACKSPOT_TESTS AND NOT BLACKSPOT_SANITIZE MATCHES thread)
   include(CheckLanguage)
   check_language(CXX)
   if(CMAKE_CXX_COMPILER)
