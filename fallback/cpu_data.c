@@ -154,7 +154,7 @@ static void add_counted(const struct backend_data *data, int64_t block, int32_t 
         sum->sum = int128_add(sum->sum, int128_multiply(r, count));
         sum->squares = int128_add(sum->squares, int128_multiply(r * r, count));
         sum->nonzero += nonzero ? count : 0;
-        sum->small += nonzero && llabs(r) < 1 << MOMENT_SMALL_BITS ? count : 0;
+        sum->vanished += nonzero && r == 0 ? count : 0;
     }
 }
 
@@ -176,7 +176,7 @@ static void moments_task(void *arg, int64_t task, int worker)
             parts[j].sum = int128_add(parts[j].sum, int128_from(block.sum));
             parts[j].squares = int128_add(parts[j].squares, int128_from(block.squares));
             parts[j].nonzero += block.nonzero;
-            parts[j].small += block.small;
+            parts[j].vanished += block.vanished;
         }
 }
 
@@ -195,7 +195,7 @@ int cpu_data_moments(struct backend_data *data, const double *scale, struct colu
             moments[j].sum = int128_add(moments[j].sum, part->sum);
             moments[j].squares = int128_add(moments[j].squares, part->squares);
             moments[j].nonzero += part->nonzero;
-            moments[j].small += part->small;
+            moments[j].vanished += part->vanished;
         }
     }
     free(pass.parts);

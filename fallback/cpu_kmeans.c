@@ -83,7 +83,7 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
     run->kernels = data->backend->kernels;
     run->k = k;
     run->threads = data->backend->host.threads;
-    run->load_limit = (int64_t)1 << (62 - QUANTISER_COLUMN_BITS);
+    run->load_limit = (int64_t)1 << (62 - quantiser->column_bits);
     run->workers = calloc((size_t)run->threads, sizeof *run->workers);
     run->labels = spot_alloc(data->blocks * BLOCK_ROWS, sizeof *run->labels);
     int failed = run->workers == NULL || run->labels == NULL;
@@ -161,17 +161,20 @@ static void add_narrow(const struct kmeans_run *run, struct kmeans_worker *worke
     worker->weights[cluster] += weight;
 }
 
+/* The same for any weight, which stays positive here. */
 static void add_wide(const struct kmeans_run *run, struct kmeans_worker *worker, const float *x,
-                     int32_t cluster, int64_t weight, int64_t count)
+                     int32_t cluster, struct int128 weight, bool out)
 {
     const struct quantiser *q = run->quantiser;
     struct int128 *sums = worker->wide.sums + (int64_t)cluster * q->columns;
     for (int32_t j = 0; j < q->columns; j++) {
         int64_t value = quantise((double)x[j * BLOCK_ROWS], q->scale[j]);
-        sums[j] = int128_add(sums[j], int128_multiply(weight, value * count));
+        struct int128 term = int128_times(weight, value < 0 ? -value : value);
+        bool negative = (value < 0) != out;
+        sums[j] = int128_add(sums[j], negative ? int128_negate(term) : term);
     }
     worker->wide.weights[cluster] =
-        int128_add(worker->wide.weights[cluster], int128_multiply(weight, count));
+        int128_add(worker->wide.weights[cluster], out ? int128_negate(weight) : weight);
 }
 
 /* Moves a row from its old cluster (-1: none) to a new one. */
@@ -183,8 +186,9 @@ static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker,
     worker->sizes[to] += count;
     if (from >= 0) worker->sizes[from] -= count;
     if (weight > (count == 1 ? run->load_limit : run->load_limit / count)) {
-        add_wide(run, worker, x, to, weight, count);
-        if (from >= 0) add_wide(run, worker, x, from, -weight, count);
+        struct int128 total = int128_multiply(weight, count);
+        add_wide(run, worker, x, to, total, false);
+        if (from >= 0) add_wide(run, worker, x, from, total, true);
         return;
     }
     weight *= count;

@@ -225,7 +225,7 @@ static void moments_avx2(const float *x, int32_t rows, double scale, struct bloc
     const __m256d scales = _mm256_set1_pd(scale);
     const __m128i lane = _mm_setr_epi32(0, 1, 2, 3);
     __m256i sum = _mm256_setzero_si256(), squares = _mm256_setzero_si256();
-    moments->nonzero = moments->small = 0;
+    moments->nonzero = moments->vanished = 0;
     for (int32_t i = 0; i < rows; i += 4) {
         __m128i counted = _mm_cmpgt_epi32(_mm_set1_epi32(rows - i), lane);
         __m128 value = _mm_and_ps(_mm_load_ps(x + i), _mm_castsi128_ps(counted));
@@ -234,10 +234,10 @@ static void moments_avx2(const float *x, int32_t rows, double scale, struct bloc
         sum = _mm256_add_epi64(sum, r);
         squares = _mm256_add_epi64(squares, _mm256_mul_epi32(r, r));
         __m128 nonzero = _mm_cmpneq_ps(value, _mm_setzero_ps());
-        __m128i below = _mm_cmplt_epi32(_mm_abs_epi32(r32), _mm_set1_epi32(256));
-        __m128 small = _mm_and_ps(nonzero, _mm_castsi128_ps(below));
+        __m128i zero = _mm_cmpeq_epi32(r32, _mm_setzero_si128());
+        __m128 vanished = _mm_and_ps(nonzero, _mm_castsi128_ps(zero));
         moments->nonzero += __builtin_popcount((unsigned)_mm_movemask_ps(nonzero));
-        moments->small += __builtin_popcount((unsigned)_mm_movemask_ps(small));
+        moments->vanished += __builtin_popcount((unsigned)_mm_movemask_ps(vanished));
     }
     moments->sum = add_lanes(sum);
     moments->squares = add_lanes(squares);

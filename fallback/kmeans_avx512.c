@@ -209,7 +209,7 @@ static void moments_avx512(const float *x, int32_t rows, double scale,
 {
     const __m512d scales = _mm512_set1_pd(scale);
     __m512i sum = _mm512_setzero_si512(), squares = _mm512_setzero_si512();
-    moments->nonzero = moments->small = 0;
+    moments->nonzero = moments->vanished = 0;
     for (int32_t i = 0; i < rows; i += 8) {
         __mmask8 counted = (__mmask8)(rows - i < 8 ? (1 << (rows - i)) - 1 : 0xff);
         __m256 value = _mm256_maskz_loadu_ps(counted, x + i);
@@ -218,10 +218,9 @@ static void moments_avx512(const float *x, int32_t rows, double scale,
         sum = _mm512_add_epi64(sum, r);
         squares = _mm512_add_epi64(squares, _mm512_mul_epi32(r, r));
         __mmask8 nonzero = _mm256_cmp_ps_mask(value, _mm256_setzero_ps(), _CMP_NEQ_OQ);
-        __mmask8 small =
-            _mm256_mask_cmplt_epi32_mask(nonzero, _mm256_abs_epi32(r32), _mm256_set1_epi32(256));
+        __mmask8 vanished = _mm256_mask_testn_epi32_mask(nonzero, r32, r32);
         moments->nonzero += __builtin_popcount(nonzero);
-        moments->small += __builtin_popcount(small);
+        moments->vanished += __builtin_popcount(vanished);
     }
     moments->sum = _mm512_reduce_add_epi64(sum);
     moments->squares = _mm512_reduce_add_epi64(squares);

@@ -23,8 +23,8 @@ struct kmeans_filter {
 
 /* Integer moments of one column of a block: r = rint(scale * x), |r| <= 2^28. */
 struct block_moments {
-    int64_t sum, squares;   /* of r and r^2 */
-    int32_t nonzero, small; /* rows with x != 0, and of those the ones with |r| < 2^8 */
+    int64_t sum, squares;      /* of r and r^2 */
+    int32_t nonzero, vanished; /* rows with x != 0, and of those the ones with r = 0 */
 };
 
 struct kmeans_kernels {

@@ -43,7 +43,7 @@ static void moments_ref(const float *x, int32_t rows, double scale, struct block
         moments->sum += r;
         moments->squares += r * r;
         moments->nonzero += x[i] != 0.0f;
-        moments->small += x[i] != 0.0f && r < 256 && r > -256;
+        moments->vanished += x[i] != 0.0f && r == 0;
     }
 }
 

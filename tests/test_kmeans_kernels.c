@@ -324,7 +324,7 @@ static void moments_are_equal(void)
                 CU_ASSERT_EQUAL(got.sum, truth.sum);
                 CU_ASSERT_EQUAL(got.squares, truth.squares);
                 CU_ASSERT_EQUAL(got.nonzero, truth.nonzero);
-                CU_ASSERT_EQUAL(got.small, truth.small);
+                CU_ASSERT_EQUAL(got.vanished, truth.vanished);
             }
 }
 

@@ -57,10 +57,10 @@ struct backend_device {
 struct column_moments {
     struct int128 sum, squares; /* of r and of r^2 */
     int64_t nonzero;            /* rows with x - offset != 0 */
-    int64_t small;              /* of those, rows with |r| < 2^8 */
+    int64_t vanished;           /* of those, rows with r = 0 */
 };
 
-enum { MOMENT_BITS = 28, MOMENT_SMALL_BITS = 8 };
+enum { MOMENT_BITS = 28 };
 
 struct backend_core {
     uint32_t version; /* SPOT_BACKEND_VERSION; another one is refused aloud */

@@ -125,6 +125,10 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
                          struct spot_error *err)
 {
     double farthest = 0.0; /* no squared distance is above it */
+    int weight_bits = bits_above(int128_to_double(s->weight));
+    int column_bits = 126 - weight_bits;
+    if (column_bits > QUANTISER_COLUMN_BITS) column_bits = QUANTISER_COLUMN_BITS;
+    s->quantiser.column_bits = column_bits;
     for (int32_t j = 0; j < s->columns; j++) {
         double low = s->minimum[j], high = s->maximum[j];
         s->offset[j] = exact_offset(low, high);
@@ -134,7 +138,7 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
                              "column %d: values as large as %g; divide the column by a constant",
                              (int)j, fmax(fabs(low), fabs(high)));
         s->largest[j] = (float)reach; /* exact: the offset is */
-        s->scale[j] = reach > 0 ? ldexp(1.0, QUANTISER_COLUMN_BITS - bits_above(reach)) : 1.0;
+        s->scale[j] = reach > 0 ? ldexp(1.0, column_bits - bits_above(reach)) : 1.0;
         for (int32_t c = 0; c < k && centres != NULL; c++) {
             low = fmin(low, centres[(int64_t)c * s->columns + j]);
             high = fmax(high, centres[(int64_t)c * s->columns + j]);
@@ -145,8 +149,8 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
         farthest += (high - low) * (high - low);
     }
     /* One bit of room for the rounding of float32 seeding distances. */
-    int bits = bits_above(int128_to_double(s->weight)) + 1;
-    int distance_bits = 126 - bits < QUANTISER_DISTANCE_BITS ? 126 - bits : QUANTISER_DISTANCE_BITS;
+    int distance_bits = 126 - weight_bits - 1;
+    if (distance_bits > QUANTISER_DISTANCE_BITS) distance_bits = QUANTISER_DISTANCE_BITS;
     s->quantiser.distance_scale =
         farthest > 0 ? ldexp(1.0, distance_bits - 1 - bits_above(farthest)) : 1.0;
     return SPOT_OK;
@@ -189,7 +193,7 @@ static int quantise_weights(struct statistics *s, const struct spot_matrix *data
     int lowest_bit;
     int status = weight_range(data, &largest, &lowest_bit, err);
     if (status < 0) return status;
-    int room = 126 - QUANTISER_COLUMN_BITS - bits_above((double)data->rows);
+    int room = 126 - QUANTISER_COLUMN_LEAST - bits_above((double)data->rows);
     if (room > QUANTISER_WEIGHT_BITS) room = QUANTISER_WEIGHT_BITS;
     int shift = room - bits_above(largest);
     if (shift > -lowest_bit) shift = -lowest_bit;
@@ -210,7 +214,7 @@ static int quantise_weights(struct statistics *s, const struct spot_matrix *data
 void moment_scales(const struct statistics *s, double *scale)
 {
     for (int32_t j = 0; j < s->columns; j++)
-        scale[j] = ldexp(s->scale[j], MOMENT_BITS - QUANTISER_COLUMN_BITS);
+        scale[j] = ldexp(s->scale[j], MOMENT_BITS - s->quantiser.column_bits);
 }
 
 int mean_variance(const struct statistics *s, const struct column_moments *moments, int64_t rows,
@@ -219,14 +223,14 @@ int mean_variance(const struct statistics *s, const struct column_moments *momen
     double n = (double)rows, sum = 0.0;
     for (int32_t j = 0; j < s->columns; j++) {
         const struct column_moments *m = &moments[j];
-        if (s->offset[j] == 0.0 && m->small > m->nonzero / 1000 && m->small > 1)
+        if (m->vanished > m->nonzero / 1000 && m->vanished > 1)
             return spot_fail(err, SPOT_EDATA,
                              "column %d: an extreme value (%g) flattens the others: %lld of %lld "
-                             "lie below a millionth of it; drop it, or take logarithms",
+                             "lie below a billionth of it; drop it, or take logarithms",
                              (int)j, fmax(fabs(s->minimum[j]), fabs(s->maximum[j])),
-                             (long long)m->small, (long long)m->nonzero);
+                             (long long)m->vanished, (long long)m->nonzero);
         double mean = int128_to_double(m->sum) / n;
-        double scale = ldexp(s->scale[j], MOMENT_BITS - QUANTISER_COLUMN_BITS);
+        double scale = ldexp(s->scale[j], MOMENT_BITS - s->quantiser.column_bits);
         sum += fmax(int128_to_double(m->squares) / n - mean * mean, 0.0) / scale / scale;
     }
     *variance = sum / s->columns;

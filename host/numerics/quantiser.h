@@ -1,17 +1,24 @@
 /* Fixed-point images of the data, so that sums are integers (docs/exactness.md).
  *
- * A column's value x becomes q = rint((x - offset) * scale), |q| <= 2^40; a weight w becomes an
- * integer of at most 62 bits; a squared distance becomes rint(d2 * distance_scale). All scales are
- * powers of two, fixed once from the whole data: the same for every device, batch and thread. */
+ * A column's value x becomes q = rint((x - offset) * scale), |q| <= 2^column_bits; a weight w
+ * becomes an integer of at most 62 bits; a squared distance becomes rint(d2 * distance_scale). All
+ * scales are powers of two, fixed once from the whole data: the same for every device, batch and
+ * thread. */
 #ifndef SPOT_NUMERICS_QUANTISER_H
 #define SPOT_NUMERICS_QUANTISER_H
 
 #include "numerics/int128.h"
 
-enum { QUANTISER_COLUMN_BITS = 40, QUANTISER_DISTANCE_BITS = 50, QUANTISER_WEIGHT_BITS = 62 };
+enum {
+    QUANTISER_COLUMN_BITS = 48,   /* of a value, at most */
+    QUANTISER_COLUMN_LEAST = 40,  /* and at least */
+    QUANTISER_WEIGHT_BITS = 62,   /* of a weight, at most */
+    QUANTISER_DISTANCE_BITS = 50, /* of a squared distance, at most */
+};
 
 struct quantiser {
     int32_t columns;
+    int32_t column_bits;   /* QUANTISER_COLUMN_BITS, fewer where the weights need the room */
     const double *offset;  /* (columns) a value that can be subtracted exactly in float32, or 0 */
     const double *scale;   /* (columns) a power of two */
     double weight_scale;   /* a power of two */
