@@ -391,7 +391,7 @@ static void merged_rows_of_heavy_weights(void)
     double *w = malloc((size_t)n * sizeof *w);
     for (int64_t i = 0; i < n; i++) {
         x[2 * i] = (float)(i % 5) - 1.7f;
-        x[2 * i + 1] = (float)(i % 3) * 1e5f;
+        x[2 * i + 1] = (float)(i % 3) * 1e2f;
         w[i] = i % 2 == 0 ? 1e9 / 3 : 1e-3 / 7;
     }
     const struct spot_matrix data = {x, w, n, 2};
