@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "blackspot.h"
 #include "numerics/distance.h"
+#include "numerics/margin.h"
 
 int filter_open(struct filter_space *space, int32_t k, int32_t columns, const double *offset,
                 int32_t tile)
@@ -50,24 +51,15 @@ void filter_close(struct filter_space *space)
     memset(space, 0, sizeof *space);
 }
 
-/* Twice the largest difference between a computed and a true score, plus what the float64
- * definition itself may be off, both for halves of squared distances. */
-static float margin_of(const struct filter_space *space, const float *largest, double highest_half)
+static float margin_of(const struct filter_space *space, const float *largest, double half)
 {
-    const double u32 = 0x1p-24, u64 = 0x1p-53, slack = 1.01;
-    int32_t d = space->filter.columns;
-    double magnitude = highest_half; /* of the terms of a score */
-    double farthest = 0.0;           /* no squared distance is above it */
-    for (int32_t j = 0; j < d; j++) {
+    double product = 0.0, distance = 0.0;
+    for (int32_t j = 0; j < space->filter.columns; j++) {
         double x = (double)largest[j];
-        magnitude += x * space->reach[j];
-        farthest += (x + space->reach[j]) * (x + space->reach[j]);
+        product += x * space->reach[j];
+        distance += (x + space->reach[j]) * (x + space->reach[j]);
     }
-    double score_error = (d + 3) * u32 * magnitude + (d + 2) * 0x1p-149;
-    double definition_error = (d + 3) * u64 * farthest / 2;
-    double margin = 2 * (score_error + definition_error) * slack;
-    if (magnitude > (double)FLT_MAX / 4) return INFINITY; /* a score might overflow */
-    return nextafterf((float)margin, INFINITY);
+    return score_margin(space->filter.columns, half, product, distance);
 }
 
 void filter_pack(struct filter_space *space, const float *largest)

@@ -5,10 +5,10 @@
  */
 #include "kernels/kmeans_assign.h"
 
-#include "kernels/kmeans_margin.h"
 #include "kernels/launch.cuh"
 #include "kernels/sums.cuh"
 #include "numerics/distance.h"
+#include "numerics/margin.h"
 #include "numerics/quantiser.h"
 
 namespace
@@ -339,7 +339,7 @@ __global__ __launch_bounds__(PACK_THREADS) void kmeans_pack_kernel(
         product += largest[j] * reach[j];
         distance += (largest[j] + reach[j]) * (largest[j] + reach[j]);
     }
-    *filter.margin = kmeans_margin(columns, half, product, distance);
+    *filter.margin = score_margin(columns, half, product, distance);
 }
 
 /* ---- Launchers --------------------------------------------------------------------------------

@@ -6,9 +6,7 @@
 
 #include <cuda_runtime.h>
 
-extern "C" {
 #include "base/error.h"
-}
 
 #ifndef CUDA_LAUNCH
 #define CUDA_LAUNCH(kernel, grid, block, shared, stream, ...) \

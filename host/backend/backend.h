@@ -148,7 +148,8 @@ struct backend_kmeans {
     int (*pass)(struct kmeans_run *run, struct spot_error *err);
     /* Copies what has been added up since start; caller's arrays of the shapes above. */
     int (*partial)(struct kmeans_run *run, struct kmeans_partial *partial, struct spot_error *err);
-    /* Passes and updates (numerics/update.h) until an event. tolerance: on the squared shift. */
+    /* Passes and updates (numerics/update.h) until an event. tolerance: on the squared shift. A
+     * backend that stays on its device may make a few passes more before it sees a stop. */
     int (*run)(struct kmeans_run *run, int32_t max_steps, double tolerance,
                struct kmeans_event *event, struct spot_error *err);
 

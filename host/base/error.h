@@ -5,12 +5,20 @@
 
 #include "blackspot.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Fills *err (which may be NULL) and returns code, so that `return spot_fail(...)` reads well. */
 int spot_fail(struct spot_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* spot_fail for a failed allocation of `what`. */
 int spot_fail_memory(struct spot_error *err, const char *what);
+
+#ifdef __cplusplus
+}
+#endif
 
 /* Runs a call that returns a status; on failure leaves through the function's one clean-up label.
  * The function has `int status` and a label `out`. */

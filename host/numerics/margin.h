@@ -1,0 +1,20 @@
+/* How far apart two float32 scores must be for the float64 definition to agree with them; the proof
+ * is in docs/exactness.md. */
+#ifndef SPOT_NUMERICS_MARGIN_H
+#define SPOT_NUMERICS_MARGIN_H
+
+#include "numerics/portable.h"
+
+/* For scores h_c - sum_j x_j c_j of centres and rows without their offset, in any order, fused or
+ * not. half: the largest h_c; product: sum_j max|x_j| max|c_j|; distance: the largest squared
+ * distance, sum_j (max|x_j| + max|c_j|)^2. Infinite where a score might overflow. */
+SPOT_INLINE float score_margin(int32_t columns, double half, double product, double distance)
+{
+    const double u32 = 0x1p-24, u64 = 0x1p-53, slack = 1.01;
+    if (half + product > 0x1p+126) return INFINITY;
+    double score = (columns + 3) * u32 * (half + product) + (columns + 2) * 0x1p-149;
+    double definition = (columns + 3) * u64 * distance / 2;
+    return nextafterf((float)(2 * (score + definition) * slack), INFINITY);
+}
+
+#endif
