@@ -66,9 +66,7 @@ static void run_close(struct kmeans_run *run)
     partial_close(&run->totals);
     filter_close(&run->filter);
     free(run->labels);
-    free(run->nearest);
-    free(run->terms);
-    free(run->prefix);
+    seeding_close(&run->seeding);
     free(run);
 }
 

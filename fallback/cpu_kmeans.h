@@ -20,6 +20,21 @@ struct kmeans_worker {
     int32_t far_found;
 };
 
+/* k-means++ between two centres. A centre taken stays pending until the next pass over the rows. */
+struct kmeans_seeding {
+    float *nearest; /* (blocks * BLOCK_ROWS) d2 to the nearest centre taken and not pending */
+    int64_t
+        *terms; /* (rows) rint(distance_scale * nearest), where equal rows were merged, or NULL */
+    struct int128 *prefix; /* (pick tasks) potentials of TASK_ROWS original rows each */
+    int32_t capacity;      /* candidates there is room for */
+    int32_t tried;         /* candidates of the last try */
+    float *points;         /* (1 + capacity, columns) the pending centre, then the candidates */
+    int64_t *rows;         /* (capacity) the candidates' rows */
+    struct int128 *sums;   /* (tasks, capacity) potentials if a candidate were taken */
+    float *d2;             /* (threads, 1 + capacity, BLOCK_ROWS) */
+    bool seeded, pending;  /* a centre has been taken; the last one is pending */
+};
+
 struct kmeans_run {
     struct backend_data *data;
     const struct quantiser *quantiser;
@@ -32,12 +47,10 @@ struct kmeans_run {
     int threads;
     int64_t load_limit; /* weight an int64 sum may hold */
 
-    float *nearest;        /* (blocks * BLOCK_ROWS) seeding: d2 to the nearest centre taken */
-    int64_t *terms;        /* (rows) seeding: rint(distance_scale * nearest), 1 at the start */
-    struct int128 *prefix; /* (pick tasks) seeding: potentials of TASK_ROWS original rows */
-    bool seeded;           /* a centre has been taken */
+    struct kmeans_seeding seeding;
 };
 
+void seeding_close(struct kmeans_seeding *seeding);
 int cpu_farthest(struct kmeans_run *run, const double *centres, int32_t count,
                  struct kmeans_far *far, int32_t *found, struct spot_error *err);
 int cpu_seed_begin(struct kmeans_run *run, struct spot_error *err);

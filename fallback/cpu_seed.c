@@ -1,5 +1,7 @@
-/* Distances and draws of k-means++ on the CPU. Potentials are integers, so their sums do not depend
- * on the order; draws walk the prefix sums of the original rows. */
+/* Distances and draws of k-means++ on the CPU, one pass over the rows for each centre: it brings
+ * the distances up to the centre taken last and measures all candidates for the next one. The
+ * potentials of every task's rows are kept, so a draw looks only at the rows of one task.
+ * Potentials are integers, so their sums do not depend on the order. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,130 +10,215 @@
 #include "base/memory.h"
 #include "fallback/cpu_kmeans.h"
 
-/* A product of weight and term that int64 can hold when added up over a block. */
-enum { NARROW_WEIGHT = 1 << 6 };
-
 static void parallel(struct kmeans_run *run, int64_t tasks, backend_task *task, void *arg)
 {
     const struct backend_host *host = &run->data->backend->host;
     host->parallel(host->parallel_arg, tasks, task, arg);
 }
 
+/* Equal rows were merged: draws walk other rows than the handle's. */
+static bool is_merged(const struct backend_data *data)
+{
+    return data->group_of_row != NULL || data->counts != NULL;
+}
+
 static int64_t original_rows(const struct backend_data *data)
 {
-    return data->group_of_row == NULL ? data->rows : data->map_rows;
+    return data->group_of_row != NULL ? data->map_rows : data->rows;
+}
+
+static int64_t handle_row(const struct backend_data *data, int64_t original)
+{
+    return data->group_of_row != NULL ? data->group_of_row[original] : original;
+}
+
+static int64_t pick_tasks(const struct backend_data *data)
+{
+    return (original_rows(data) + TASK_ROWS - 1) / TASK_ROWS;
+}
+
+static int64_t task_end(const struct backend_data *data, int64_t task)
+{
+    return (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
+}
+
+void seeding_close(struct kmeans_seeding *seeding)
+{
+    free(seeding->nearest);
+    free(seeding->terms);
+    free(seeding->prefix);
+    free(seeding->points);
+    free(seeding->sums);
+    free(seeding->rows);
+    free(seeding->d2);
 }
 
 int cpu_seed_begin(struct kmeans_run *run, struct spot_error *err)
 {
     const struct backend_data *data = run->data;
+    struct kmeans_seeding *s = &run->seeding;
     int64_t padded = data->blocks * BLOCK_ROWS;
-    int64_t tasks = (original_rows(data) + TASK_ROWS - 1) / TASK_ROWS;
-    if (run->nearest == NULL) run->nearest = spot_alloc(padded, sizeof *run->nearest);
-    if (run->prefix == NULL) run->prefix = spot_alloc(tasks, sizeof *run->prefix);
-    if (run->nearest == NULL || run->prefix == NULL)
+    if (s->nearest == NULL) s->nearest = spot_alloc(padded, sizeof *s->nearest);
+    if (s->prefix == NULL) s->prefix = spot_alloc(pick_tasks(data), sizeof *s->prefix);
+    if (s->terms == NULL && is_merged(data)) s->terms = spot_alloc(padded, sizeof *s->terms);
+    if (s->nearest == NULL || s->prefix == NULL || (is_merged(data) && s->terms == NULL))
         return spot_fail_memory(err, "the seeding distances");
+    /* Filling is on a centre from the start, so it never has a potential. */
     for (int64_t i = 0; i < padded; i++)
-        run->nearest[i] = INFINITY;
-    run->seeded = false;
+        s->nearest[i] = i < data->rows ? INFINITY : 0.0f;
+    s->seeded = s->pending = false;
+    s->tried = 0;
     return SPOT_OK;
 }
 
 /* ---- Distances --------------------------------------------------------------------------------
  */
 
-struct attempt {
-    struct kmeans_run *run;
-    int32_t count;
-    float *points;         /* (count, columns) */
-    struct int128 *totals; /* (threads, count) */
-};
+/* Room for `count` candidates; a pending centre is kept. */
+static int reserve(struct kmeans_run *run, int32_t count, struct spot_error *err)
+{
+    struct kmeans_seeding *s = &run->seeding;
+    const int64_t columns = run->data->columns;
+    if (count <= s->capacity) return SPOT_OK;
+    float *points = spot_alloc((count + 1) * columns, sizeof *points);
+    if (points == NULL) return spot_fail_memory(err, "the seeding candidates");
+    if (s->pending) memcpy(points, s->points, (size_t)columns * sizeof *points);
+    free(s->points);
+    free(s->sums);
+    free(s->rows);
+    free(s->d2);
+    s->points = points;
+    s->capacity = 0;
+    s->sums = spot_alloc(count * run->data->tasks, sizeof *s->sums);
+    s->rows = spot_alloc(count, sizeof *s->rows);
+    s->d2 = spot_alloc((int64_t)run->threads * (count + 1), BLOCK_ROWS * sizeof *s->d2);
+    if (s->sums == NULL || s->rows == NULL || s->d2 == NULL)
+        return spot_fail_memory(err, "the seeding candidates");
+    s->capacity = count;
+    return SPOT_OK;
+}
 
-/* Potential of a block, weights counted; nearest (BLOCK_ROWS) is what it would become. */
-static struct int128 weighted_potential(const struct kmeans_run *run, int64_t block,
-                                        const float *nearest)
+/* What each row of a block weighs; false where that is too much for the kernels. */
+static bool block_mass(const struct backend_data *data, int64_t block, int64_t *mass)
+{
+    int32_t rows = block_rows(data, block);
+    memset(mass, 0, BLOCK_ROWS * sizeof *mass);
+    bool narrow = true;
+    for (int32_t i = 0; i < rows; i++) {
+        int64_t weight = row_weight(data, block * BLOCK_ROWS + i);
+        int64_t count = row_count(data, block * BLOCK_ROWS + i);
+        narrow = narrow && weight <= UINT32_MAX / count;
+        mass[i] = narrow ? weight * count : 0;
+    }
+    return narrow;
+}
+
+static struct int128 wide_potential(const struct kmeans_run *run, int64_t block,
+                                    const float *nearest, const float *d2)
 {
     struct int128 sum = int128_from(0);
     int32_t rows = block_rows(run->data, block);
     for (int32_t i = 0; i < rows; i++) {
         int64_t row = block * BLOCK_ROWS + i;
-        int64_t term = quantise((double)nearest[i], run->quantiser->distance_scale);
+        double smaller = (double)(d2[i] < nearest[i] ? d2[i] : nearest[i]);
         struct int128 weight =
             int128_multiply(row_weight(run->data, row), row_count(run->data, row));
+        int64_t term = quantise(smaller, run->quantiser->distance_scale);
         sum = int128_add(sum, int128_times(weight, term));
     }
     return sum;
 }
 
+/* Adds a block's potentials if one of `count` points, d2 (count, BLOCK_ROWS) away, were taken. */
+static void add_potentials(const struct kmeans_run *run, int64_t block, const float *d2,
+                           int32_t count, struct int128 *sums)
+{
+    const struct backend_data *data = run->data;
+    const float *nearest = run->seeding.nearest + block * BLOCK_ROWS;
+    _Alignas(64) int64_t mass[BLOCK_ROWS];
+    bool plain = data->weights == NULL && data->counts == NULL;
+    if (plain || block_mass(data, block, mass)) {
+        run->kernels->potentials(nearest, d2, count, run->quantiser->distance_scale,
+                                 plain ? NULL : mass, sums);
+        return;
+    }
+    for (int32_t p = 0; p < count; p++)
+        sums[p] =
+            int128_add(sums[p], wide_potential(run, block, nearest, d2 + (int64_t)p * BLOCK_ROWS));
+}
+
+static void approach(float *nearest, const float *d2)
+{
+    for (int32_t i = 0; i < BLOCK_ROWS; i++)
+        nearest[i] = d2[i] < nearest[i] ? d2[i] : nearest[i];
+}
+
+/* The centre taken last comes first among the points, where it is still pending. */
 static void try_task(void *arg, int64_t task, int worker)
 {
-    const struct attempt *attempt = arg;
-    const struct kmeans_run *run = attempt->run;
+    struct kmeans_run *run = arg;
+    struct kmeans_seeding *s = &run->seeding;
     const struct backend_data *data = run->data;
-    bool weighted = data->weights != NULL || data->counts != NULL;
-    struct int128 *totals = attempt->totals + (int64_t)worker * attempt->count;
-    int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
-    _Alignas(64) float nearest[BLOCK_ROWS];
-    for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
-        for (int32_t p = 0; p < attempt->count; p++) {
-            int64_t plain = run->kernels->potential(
-                data_block(data, b), data->columns, block_rows(data, b),
-                attempt->points + (int64_t)p * data->columns, run->quantiser->distance_scale,
-                run->nearest + b * BLOCK_ROWS, nearest);
-            struct int128 sum = weighted ? weighted_potential(run, b, nearest) : int128_from(plain);
-            totals[p] = int128_add(totals[p], sum);
-        }
+    const int32_t first = s->pending ? 0 : 1;
+    const float *points = s->points + (int64_t)first * data->columns;
+    float *d2 = s->d2 + (int64_t)worker * (s->capacity + 1) * BLOCK_ROWS;
+    struct int128 *sums = s->sums + task * s->capacity;
+    for (int32_t p = 0; p < s->tried; p++)
+        sums[p] = int128_from(0);
+    for (int64_t b = task * TASK_BLOCKS; b < task_end(data, task); b++) {
+        run->kernels->distances(data_block(data, b), data->columns, points, s->tried + 1 - first,
+                                d2);
+        if (s->pending) approach(s->nearest + b * BLOCK_ROWS, d2);
+        add_potentials(run, b, d2 + (1 - first) * BLOCK_ROWS, s->tried, sums);
     }
+}
+
+/* The pass: brings the distances up to a pending centre and measures the candidates. */
+static void try_points(struct kmeans_run *run)
+{
+    parallel(run, run->data->tasks, try_task, run);
+    run->seeding.pending = false;
 }
 
 int cpu_seed_try(struct kmeans_run *run, int32_t count, const int64_t *rows, struct int128 *totals,
                  struct spot_error *err)
 {
-    int status = SPOT_OK;
-    int32_t columns = run->data->columns;
-    struct attempt attempt = {run, count, NULL, NULL};
-    attempt.points = spot_alloc((int64_t)count * columns, sizeof *attempt.points);
-    attempt.totals = spot_alloc_zero((int64_t)count * run->threads, sizeof *attempt.totals);
-    if (attempt.points == NULL || attempt.totals == NULL) {
-        status = spot_fail_memory(err, "the seeding candidates");
-        goto out;
+    struct kmeans_seeding *s = &run->seeding;
+    const int64_t columns = run->data->columns;
+    int status = reserve(run, count, err);
+    if (status < 0) return status;
+    s->tried = count;
+    for (int32_t p = 0; p < count; p++) {
+        s->rows[p] = rows[p];
+        data_row(run->data, rows[p], s->points + (p + 1) * columns);
     }
-    for (int32_t p = 0; p < count; p++)
-        data_row(run->data, rows[p], attempt.points + (int64_t)p * columns);
-    parallel(run, run->data->tasks, try_task, &attempt);
+    try_points(run);
     for (int32_t p = 0; p < count; p++) {
         totals[p] = int128_from(0);
-        for (int t = 0; t < run->threads; t++)
-            totals[p] = int128_add(totals[p], attempt.totals[(int64_t)t * count + p]);
+        for (int64_t task = 0; task < run->data->tasks; task++)
+            totals[p] = int128_add(totals[p], s->sums[task * s->capacity + p]);
     }
-out:
-    free(attempt.points);
-    free(attempt.totals);
-    return status;
-}
-
-static void take_task(void *arg, int64_t task, int worker)
-{
-    const struct attempt *attempt = arg;
-    struct kmeans_run *run = attempt->run;
-    const struct backend_data *data = run->data;
-    (void)worker;
-    int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
-    for (int64_t b = task * TASK_BLOCKS; b < end; b++)
-        run->kernels->potential(data_block(data, b), data->columns, 0, attempt->points,
-                                run->quantiser->distance_scale, run->nearest + b * BLOCK_ROWS,
-                                run->nearest + b * BLOCK_ROWS);
+    return SPOT_OK;
 }
 
 int cpu_seed_take(struct kmeans_run *run, int64_t row, struct spot_error *err)
 {
-    float *point = spot_alloc(run->data->columns, sizeof *point);
-    if (point == NULL) return spot_fail_memory(err, "the seeding centre");
-    data_row(run->data, row, point);
-    struct attempt attempt = {run, 1, point, NULL};
-    parallel(run, run->data->tasks, take_task, &attempt);
-    free(point);
-    run->seeded = true;
+    struct kmeans_seeding *s = &run->seeding;
+    const int64_t columns = run->data->columns;
+    int32_t p = 0;
+    while (p < s->tried && s->rows[p] != row)
+        p++;
+    if (p == s->tried) {
+        struct int128 total;
+        int status = cpu_seed_try(run, 1, &row, &total, err);
+        if (status < 0) return status;
+        p = 0;
+    }
+    memcpy(s->points, s->points + (p + 1) * columns, (size_t)columns * sizeof *s->points);
+    for (int64_t task = 0; !is_merged(run->data) && task < run->data->tasks; task++)
+        s->prefix[task] = s->sums[task * s->capacity + p];
+    s->tried = 0;
+    s->seeded = s->pending = true;
     return SPOT_OK;
 }
 
@@ -141,49 +228,128 @@ int cpu_seed_take(struct kmeans_run *run, int64_t row, struct spot_error *err)
 /* What one original row adds to the prefix sums. */
 static struct int128 row_potential(const struct kmeans_run *run, int64_t original)
 {
-    const struct backend_data *data = run->data;
-    int64_t row = data->group_of_row == NULL ? original : data->group_of_row[original];
-    int64_t weight = row_weight(data, row);
-    if (!run->seeded) return int128_from(weight);
-    int64_t term = quantise((double)run->nearest[row], run->quantiser->distance_scale);
-    if (weight <= NARROW_WEIGHT) return int128_from(weight * term);
+    const struct kmeans_seeding *s = &run->seeding;
+    int64_t row = handle_row(run->data, original), weight = row_weight(run->data, row);
+    if (!s->seeded) return int128_from(weight);
+    int64_t term = s->terms != NULL
+                       ? s->terms[row]
+                       : quantise((double)s->nearest[row], run->quantiser->distance_scale);
     return int128_multiply(weight, term);
+}
+
+/* Sum over original rows [begin, end), all of one block of original rows. */
+static struct int128 span_potential(const struct kmeans_run *run, int64_t begin, int64_t end)
+{
+    const struct backend_data *data = run->data;
+    const struct kmeans_seeding *s = &run->seeding;
+    struct int128 sum = int128_from(0);
+    if (s->seeded && !is_merged(data)) {
+        add_potentials(run, begin / BLOCK_ROWS, s->nearest + begin, 1, &sum);
+        return sum;
+    }
+    if (s->seeded && data->weights == NULL) {
+        int64_t terms = 0; /* 64 terms of 50 bits */
+        for (int64_t row = begin; row < end; row++)
+            terms += s->terms[handle_row(data, row)];
+        return int128_from(terms);
+    }
+    for (int64_t row = begin; row < end; row++)
+        sum = int128_add(sum, row_potential(run, row));
+    return sum;
+}
+
+static int64_t span_end(int64_t begin, int64_t end)
+{
+    return begin + BLOCK_ROWS < end ? begin + BLOCK_ROWS : end;
+}
+
+static int64_t pick_end(const struct backend_data *data, int64_t task)
+{
+    int64_t rows = original_rows(data);
+    return (task + 1) * TASK_ROWS < rows ? (task + 1) * TASK_ROWS : rows;
 }
 
 static void prefix_task(void *arg, int64_t task, int worker)
 {
     struct kmeans_run *run = arg;
     (void)worker;
-    int64_t rows = original_rows(run->data);
-    int64_t end = (task + 1) * TASK_ROWS < rows ? (task + 1) * TASK_ROWS : rows;
     struct int128 sum = int128_from(0);
-    for (int64_t row = task * TASK_ROWS; row < end; row++)
-        sum = int128_add(sum, row_potential(run, row));
-    run->prefix[task] = sum;
+    int64_t end = pick_end(run->data, task);
+    for (int64_t row = task * TASK_ROWS; row < end; row += BLOCK_ROWS)
+        sum = int128_add(sum, span_potential(run, row, span_end(row, end)));
+    run->seeding.prefix[task] = sum;
+}
+
+/* The potentials of merged rows, once for all the original rows that they stand for. */
+static void round_terms(struct kmeans_run *run)
+{
+    struct kmeans_seeding *s = &run->seeding;
+    for (int64_t row = 0; row < run->data->rows; row++)
+        s->terms[row] = quantise((double)s->nearest[row], run->quantiser->distance_scale);
+}
+
+/* Brings the distances of one task's rows up to the pending centre. That the next pass does so
+ * again changes nothing. */
+static void approach_task(struct kmeans_run *run, int64_t task)
+{
+    const struct backend_data *data = run->data;
+    _Alignas(64) float d2[BLOCK_ROWS];
+    for (int64_t b = task * TASK_BLOCKS; b < task_end(data, task); b++) {
+        run->kernels->distances(data_block(data, b), data->columns, run->seeding.points, 1, d2);
+        approach(run->seeding.nearest + b * BLOCK_ROWS, d2);
+    }
+}
+
+/* The row of a task where the prefix sum, `before` at the task's begin, comes above the target; its
+ * last row where it never does. */
+static int64_t find_row(const struct kmeans_run *run, int64_t task, struct int128 before,
+                        struct int128 target)
+{
+    int64_t row = task * TASK_ROWS, end = pick_end(run->data, task);
+    for (; row + BLOCK_ROWS < end; row += BLOCK_ROWS) {
+        struct int128 after = int128_add(before, span_potential(run, row, row + BLOCK_ROWS));
+        if (int128_compare(after, target) > 0) break;
+        before = after;
+    }
+    for (; row < end - 1; row++) {
+        before = int128_add(before, row_potential(run, row));
+        if (int128_compare(before, target) > 0) break;
+    }
+    return row;
+}
+
+/* Makes the prefix sums of all tasks current. */
+static void prepare_draws(struct kmeans_run *run)
+{
+    struct kmeans_seeding *s = &run->seeding;
+    if (s->seeded && !is_merged(run->data)) return; /* kept by cpu_seed_take */
+    if (s->pending) try_points(run);
+    if (s->seeded) round_terms(run);
+    parallel(run, pick_tasks(run->data), prefix_task, run);
 }
 
 int cpu_seed_pick(struct kmeans_run *run, int32_t count, const struct int128 *targets,
                   int64_t *rows, struct spot_error *err)
 {
     (void)err;
-    int64_t total_rows = original_rows(run->data);
-    int64_t tasks = (total_rows + TASK_ROWS - 1) / TASK_ROWS;
-    parallel(run, tasks, prefix_task, run);
+    const struct kmeans_seeding *s = &run->seeding;
+    if (!s->seeded && run->data->weights == NULL) {
+        for (int32_t p = 0; p < count; p++)
+            rows[p] = (int64_t)targets[p].low;
+        return SPOT_OK;
+    }
+    prepare_draws(run);
     struct int128 before = int128_from(0); /* sum of the tasks before `task` */
-    int64_t task = 0;
+    int64_t task = 0, last = pick_tasks(run->data) - 1, current = -1;
     for (int32_t p = 0; p < count; p++) {
-        for (; task < tasks - 1; task++) {
-            struct int128 after = int128_add(before, run->prefix[task]);
+        for (; task < last; task++) {
+            struct int128 after = int128_add(before, s->prefix[task]);
             if (int128_compare(after, targets[p]) > 0) break;
             before = after;
         }
-        struct int128 sum = before;
-        int64_t row = task * TASK_ROWS;
-        for (; row < total_rows - 1; row++) {
-            sum = int128_add(sum, row_potential(run, row));
-            if (int128_compare(sum, targets[p]) > 0) break;
-        }
-        rows[p] = row;
+        if (s->pending && task != current) approach_task(run, task);
+        current = task;
+        rows[p] = find_row(run, task, before, targets[p]);
     }
     return SPOT_OK;
 }

@@ -156,16 +156,38 @@ static uint64_t filter_avx2(const struct kmeans_filter *filter, const float *x, 
     }
 }
 
-/* Multiply and add stay apart: the seeding distance is the reference's, bit for bit. */
-ALWAYS_INLINE __m256 squared_distances_float32(const float *x, int32_t columns, const float *point)
+/* Distances of 16 rows to `count` (a literal) points. Multiply and add stay apart: the seeding
+ * distance is the reference's, bit for bit. */
+ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *points, int count,
+                                 float *d2)
 {
-    __m256 sum = _mm256_setzero_ps();
-    for (int32_t j = 0; j < columns; j++) {
-        __m256 row = _mm256_load_ps(x + (int64_t)j * BLOCK_ROWS);
-        __m256 difference = _mm256_sub_ps(row, _mm256_set1_ps(point[j]));
-        sum = _mm256_add_ps(sum, _mm256_mul_ps(difference, difference));
-    }
-    return sum;
+    __m256 sum[4][TILE_VECTORS];
+    for (int p = 0; p < count; p++)
+        for (int v = 0; v < TILE_VECTORS; v++)
+            sum[p][v] = _mm256_setzero_ps();
+    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS)
+        for (int p = 0; p < count; p++) {
+            __m256 coordinate = _mm256_set1_ps(points[(int64_t)p * columns + j]);
+            for (int v = 0; v < TILE_VECTORS; v++) {
+                __m256 difference = _mm256_sub_ps(_mm256_load_ps(x + v * LANES), coordinate);
+                sum[p][v] = _mm256_add_ps(sum[p][v], _mm256_mul_ps(difference, difference));
+            }
+        }
+    for (int p = 0; p < count; p++)
+        for (int v = 0; v < TILE_VECTORS; v++)
+            _mm256_storeu_ps(d2 + p * BLOCK_ROWS + v * LANES, sum[p][v]);
+}
+
+static void distances_avx2(const float *x, int32_t columns, const float *points, int32_t count,
+                           float *d2)
+{
+    for (; count > 0; count -= 4, points += 4 * (int64_t)columns, d2 += 4 * BLOCK_ROWS)
+        for (int i = 0; i < BLOCK_ROWS; i += TILE_VECTORS * LANES) {
+            if (count >= 4) distance_tile(x + i, columns, points, 4, d2 + i);
+            if (count == 3) distance_tile(x + i, columns, points, 3, d2 + i);
+            if (count == 2) distance_tile(x + i, columns, points, 2, d2 + i);
+            if (count == 1) distance_tile(x + i, columns, points, 1, d2 + i);
+        }
 }
 
 /* rint() to integers: below 2^51, adding 1.5 * 2^52 leaves the rounded value in the low bits. */
@@ -184,21 +206,27 @@ static int64_t add_lanes(__m256i sum)
     return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
-static int64_t potential_avx2(const float *x, int32_t columns, int32_t rows, const float *point,
-                              double scale, const float *nearest, float *nearest_out)
+static void potentials_avx2(const float *nearest, const float *d2, int32_t count, double scale,
+                            const int64_t *mass, struct int128 *sums)
 {
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    __m256i sum = _mm256_setzero_si256();
-    for (int i = 0; i < BLOCK_ROWS; i += LANES) {
-        __m256 d2 = squared_distances_float32(x + i, columns, point);
-        d2 = _mm256_min_ps(d2, _mm256_loadu_ps(nearest + i));
-        _mm256_storeu_ps(nearest_out + i, d2);
-        __m256i counted = _mm256_cmpgt_epi32(_mm256_set1_epi32(rows - i), lane);
-        d2 = _mm256_and_ps(d2, _mm256_castsi256_ps(counted));
-        sum = _mm256_add_epi64(sum, quantise4(_mm256_castps256_ps128(d2), scale));
-        sum = _mm256_add_epi64(sum, quantise4(_mm256_extractf128_ps(d2, 1), scale));
+    const __m256i below = _mm256_set1_epi64x((INT64_C(1) << POTENTIAL_LOW_BITS) - 1);
+    for (int32_t p = 0; p < count; p++, d2 += BLOCK_ROWS) {
+        __m256i low = _mm256_setzero_si256(), high = _mm256_setzero_si256();
+        for (int i = 0; i < BLOCK_ROWS; i += 4) {
+            __m128 smaller = _mm_min_ps(_mm_loadu_ps(d2 + i), _mm_loadu_ps(nearest + i));
+            __m256i term = quantise4(smaller, scale);
+            if (mass == NULL) {
+                low = _mm256_add_epi64(low, term);
+                continue;
+            }
+            __m256i times = _mm256_loadu_si256((const __m256i *)(mass + i));
+            __m256i upper = _mm256_srli_epi64(term, POTENTIAL_LOW_BITS);
+            __m256i lower = _mm256_and_si256(term, below);
+            low = _mm256_add_epi64(low, _mm256_mul_epu32(lower, times));
+            high = _mm256_add_epi64(high, _mm256_mul_epu32(upper, times));
+        }
+        add_potential(&sums[p], add_lanes(low), add_lanes(high));
     }
-    return add_lanes(sum);
 }
 
 static void own_distances_avx2(const struct kmeans_filter *filter, const float *x,
@@ -249,7 +277,8 @@ const struct kmeans_kernels *kmeans_kernels_avx2(void)
         .name = "avx2",
         .tile = TILE,
         .filter = filter_avx2,
-        .potential = potential_avx2,
+        .distances = distances_avx2,
+        .potentials = potentials_avx2,
         .moments = moments_avx2,
         .own_distances = own_distances_avx2,
     };

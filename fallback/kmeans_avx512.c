@@ -150,39 +150,66 @@ static uint64_t filter_avx512(const struct kmeans_filter *filter, const float *x
     }
 }
 
-/* Multiply and add stay apart: the seeding distance is the reference's, bit for bit. */
-ALWAYS_INLINE __m512 squared_distances_float32(const float *x, int32_t columns, const float *point)
+/* Distances of all 64 rows to `count` (a literal) points. Multiply and add stay apart: the seeding
+ * distance is the reference's, bit for bit. */
+ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *points, int count,
+                                 float *d2)
 {
-    __m512 sum = _mm512_setzero_ps();
-    for (int32_t j = 0; j < columns; j++) {
-        __m512 row = _mm512_load_ps(x + (int64_t)j * BLOCK_ROWS);
-        __m512 difference = _mm512_sub_ps(row, _mm512_set1_ps(point[j]));
-        sum = _mm512_add_ps(sum, _mm512_mul_ps(difference, difference));
-    }
-    return sum;
+    __m512 sum[4][VECTORS];
+    for (int p = 0; p < count; p++)
+        for (int v = 0; v < VECTORS; v++)
+            sum[p][v] = _mm512_setzero_ps();
+    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS)
+        for (int p = 0; p < count; p++) {
+            __m512 coordinate = _mm512_set1_ps(points[(int64_t)p * columns + j]);
+            for (int v = 0; v < VECTORS; v++) {
+                __m512 difference = _mm512_sub_ps(_mm512_load_ps(x + v * LANES), coordinate);
+                sum[p][v] = _mm512_add_ps(sum[p][v], _mm512_mul_ps(difference, difference));
+            }
+        }
+    for (int p = 0; p < count; p++)
+        for (int v = 0; v < VECTORS; v++)
+            _mm512_storeu_ps(d2 + p * BLOCK_ROWS + v * LANES, sum[p][v]);
 }
 
-/* The lanes of `counted` as integers, 0 elsewhere; the conversion rounds to nearest even. */
-ALWAYS_INLINE __m512i quantise8(__mmask8 counted, __m256 value, double scale)
+static void distances_avx512(const float *x, int32_t columns, const float *points, int32_t count,
+                             float *d2)
 {
-    __m512d scaled = _mm512_mul_pd(_mm512_cvtps_pd(value), _mm512_set1_pd(scale));
-    return _mm512_maskz_cvtpd_epi64(counted, scaled);
+    for (; count >= 4; count -= 4, points += 4 * (int64_t)columns, d2 += 4 * BLOCK_ROWS)
+        distance_tile(x, columns, points, 4, d2);
+    if (count == 3) distance_tile(x, columns, points, 3, d2);
+    if (count == 2) distance_tile(x, columns, points, 2, d2);
+    if (count == 1) distance_tile(x, columns, points, 1, d2);
 }
 
-static int64_t potential_avx512(const float *x, int32_t columns, int32_t rows, const float *point,
-                                double scale, const float *nearest, float *nearest_out)
+/* The conversion rounds to nearest even. */
+ALWAYS_INLINE __m512i quantise8(const float *nearest, const float *d2, __m512d scale)
 {
-    const uint64_t counted = rows >= BLOCK_ROWS ? UINT64_MAX : (UINT64_C(1) << rows) - 1;
-    __m512i sum = _mm512_setzero_si512();
-    for (int i = 0; i < BLOCK_ROWS; i += LANES) {
-        __m512 d2 = squared_distances_float32(x + i, columns, point);
-        d2 = _mm512_min_ps(d2, _mm512_loadu_ps(nearest + i));
-        _mm512_storeu_ps(nearest_out + i, d2);
-        __m256 low = _mm512_castps512_ps256(d2), high = _mm512_extractf32x8_ps(d2, 1);
-        sum = _mm512_add_epi64(sum, quantise8((__mmask8)(counted >> i), low, scale));
-        sum = _mm512_add_epi64(sum, quantise8((__mmask8)(counted >> (i + 8)), high, scale));
+    __m256 smaller = _mm256_min_ps(_mm256_loadu_ps(d2), _mm256_loadu_ps(nearest));
+    return _mm512_cvtpd_epi64(_mm512_mul_pd(_mm512_cvtps_pd(smaller), scale));
+}
+
+static void potentials_avx512(const float *nearest, const float *d2, int32_t count, double scale,
+                              const int64_t *mass, struct int128 *sums)
+{
+    const __m512d scales = _mm512_set1_pd(scale);
+    const __m512i below = _mm512_set1_epi64((INT64_C(1) << POTENTIAL_LOW_BITS) - 1);
+    for (int32_t p = 0; p < count; p++, d2 += BLOCK_ROWS) {
+        __m512i low = _mm512_setzero_si512(), high = _mm512_setzero_si512();
+        for (int i = 0; i < BLOCK_ROWS; i += 8) {
+            __m512i term = quantise8(nearest + i, d2 + i, scales);
+            if (mass == NULL) {
+                low = _mm512_add_epi64(low, term);
+                continue;
+            }
+            __m512i times = _mm512_loadu_si512(mass + i);
+            __m512i upper = _mm512_srli_epi64(term, POTENTIAL_LOW_BITS);
+            __m512i lower = _mm512_and_si512(term, below);
+            low = _mm512_add_epi64(low, _mm512_mul_epu32(lower, times));
+            high = _mm512_add_epi64(high, _mm512_mul_epu32(upper, times));
+        }
+        add_potential(&sums[p], _mm512_reduce_add_epi64(low), _mm512_reduce_add_epi64(high));
     }
-    return _mm512_reduce_add_epi64(sum);
 }
 
 static void own_distances_avx512(const struct kmeans_filter *filter, const float *x,
@@ -232,7 +259,8 @@ const struct kmeans_kernels *kmeans_kernels_avx512(void)
         .name = "avx512",
         .tile = TILE,
         .filter = filter_avx512,
-        .potential = potential_avx512,
+        .distances = distances_avx512,
+        .potentials = potentials_avx512,
         .moments = moments_avx512,
         .own_distances = own_distances_avx512,
     };

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "numerics/int128.h"
+
 /* Rows of a block. A block is stored column by column: x[j * BLOCK_ROWS + i] is row i, column j,
  * its offset taken off; the last block is filled up with copies of its last row. 64-byte aligned.
  */
@@ -20,6 +22,16 @@ struct kmeans_filter {
     const float *halves;  /* (tiles * tile) half their squared norm; FLT_MAX past k */
     float margin;         /* twice the bound of a score's error */
 };
+
+/* A sum of products that would not fit 64 bits, from the sums of its halves: the terms' lowest
+ * POTENTIAL_LOW_BITS and the rest. */
+enum { POTENTIAL_LOW_BITS = 25 };
+
+static inline void add_potential(struct int128 *sum, int64_t low, int64_t high)
+{
+    *sum = int128_add(*sum, int128_from(low));
+    *sum = int128_add(*sum, int128_multiply(high, INT64_C(1) << POTENTIAL_LOW_BITS));
+}
 
 /* Integer moments of one column of a block: r = rint(scale * x), |r| <= 2^28. */
 struct block_moments {
@@ -36,11 +48,16 @@ struct kmeans_kernels {
      * score is not above the smallest by more than the margin: those rows are decided again. */
     uint64_t (*filter)(const struct kmeans_filter *filter, const float *x, int32_t *labels);
 
-    /* nearest_out[i] = min(nearest[i], squared_distance_float32(row i, point)); returns
-     * sum_i rint(scale * nearest_out[i]) over the first `rows` rows. point (columns), without
-     * offset. The caller makes sure that no sum overflows int64 and no term exceeds 2^50. */
-    int64_t (*potential)(const float *x, int32_t columns, int32_t rows, const float *point,
-                         double scale, const float *nearest, float *nearest_out);
+    /* d2[p * BLOCK_ROWS + i] = squared_distance_float32(row i, point p) for `count` points;
+     * points (count, columns), without offset. */
+    void (*distances)(const float *x, int32_t columns, const float *points, int32_t count,
+                      float *d2);
+
+    /* Adds the potential of a block if point p were taken: sums[p] += sum_i mass_i *
+     * rint(scale * min(nearest[i], d2[p * BLOCK_ROWS + i])). mass (BLOCK_ROWS), each below 2^32, or
+     * NULL for 1. The caller makes sure that no rounded term exceeds 2^50. */
+    void (*potentials)(const float *nearest, const float *d2, int32_t count, double scale,
+                       const int64_t *mass, struct int128 *sums);
 
     /* Moments of the first `rows` of the 64 values x of one column. */
     void (*moments)(const float *x, int32_t rows, double scale, struct block_moments *moments);

@@ -2,6 +2,8 @@
  * The filter is the float64 definition itself, so it never has to ask for a second look. */
 #include "fallback/kmeans_kernels.h"
 
+#include <stddef.h>
+
 #include "numerics/distance.h"
 #include "numerics/quantiser.h"
 
@@ -23,16 +25,24 @@ static uint64_t filter_ref(const struct kmeans_filter *filter, const float *x, i
     return 0;
 }
 
-static int64_t potential_ref(const float *x, int32_t columns, int32_t rows, const float *point,
-                             double scale, const float *nearest, float *nearest_out)
+static void distances_ref(const float *x, int32_t columns, const float *points, int32_t count,
+                          float *d2)
 {
-    int64_t sum = 0;
-    for (int32_t i = 0; i < BLOCK_ROWS; i++) {
-        float d2 = squared_distance_float32(x + i, BLOCK_ROWS, point, columns);
-        nearest_out[i] = d2 < nearest[i] ? d2 : nearest[i];
-        if (i < rows) sum += quantise((double)nearest_out[i], scale);
-    }
-    return sum;
+    for (int32_t p = 0; p < count; p++)
+        for (int32_t i = 0; i < BLOCK_ROWS; i++)
+            d2[p * BLOCK_ROWS + i] =
+                squared_distance_float32(x + i, BLOCK_ROWS, points + (int64_t)p * columns, columns);
+}
+
+static void potentials_ref(const float *nearest, const float *d2, int32_t count, double scale,
+                           const int64_t *mass, struct int128 *sums)
+{
+    for (int32_t p = 0; p < count; p++, d2 += BLOCK_ROWS)
+        for (int32_t i = 0; i < BLOCK_ROWS; i++) {
+            float smaller = d2[i] < nearest[i] ? d2[i] : nearest[i];
+            int64_t term = quantise((double)smaller, scale);
+            sums[p] = int128_add(sums[p], int128_multiply(mass == NULL ? 1 : mass[i], term));
+        }
 }
 
 static void moments_ref(const float *x, int32_t rows, double scale, struct block_moments *moments)
@@ -62,7 +72,8 @@ const struct kmeans_kernels *kmeans_kernels_ref(void)
         .name = "ref",
         .tile = 1,
         .filter = filter_ref,
-        .potential = potential_ref,
+        .distances = distances_ref,
+        .potentials = potentials_ref,
         .moments = moments_ref,
         .own_distances = own_distances_ref,
     };

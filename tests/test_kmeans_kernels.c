@@ -13,7 +13,7 @@
 #include "suite.h"
 
 /* The largest problem and what stands around an output. */
-enum { MAX_D = 257, MAX_K = 384, PADDED_K = MAX_K + 16, GUARD = 16 };
+enum { MAX_D = 257, MAX_K = 384, PADDED_K = MAX_K + 16, GUARD = 16, MAX_POINTS = 9 };
 
 /* A block and its centres: everything a kernel reads. */
 static struct problem {
@@ -29,9 +29,6 @@ static struct problem {
 /* An output of one value per row, with guards around it. */
 struct labels {
     int32_t before[GUARD], at[BLOCK_ROWS], after[GUARD];
-};
-struct floats {
-    float before[GUARD], at[BLOCK_ROWS], after[GUARD];
 };
 struct doubles {
     double before[GUARD], at[BLOCK_ROWS], after[GUARD];
@@ -271,40 +268,58 @@ static void scores_beyond_float32_are_ties(void)
     }
 }
 
-static void check_potential(const struct kmeans_kernels *variant, int32_t rows,
-                            const float *nearest, double scale)
+static void distances_are_bit_equal(void)
 {
-    static struct floats truth, out;
-    float point[MAX_D];
-    for (int32_t j = 0; j < problem.d; j++)
-        point[j] = problem.x[j * BLOCK_ROWS + 7] + (float)uniform();
-    memset(&out, 0xa5, sizeof out);
-    int64_t expected = kmeans_kernels_ref()->potential(problem.x, problem.d, rows, point, scale,
-                                                       nearest, truth.at);
-    int64_t sum = variant->potential(problem.x, problem.d, rows, point, scale, nearest, out.at);
-    CU_ASSERT_EQUAL(sum, expected);
-    CU_ASSERT_EQUAL(memcmp(out.at, truth.at, sizeof out.at), 0);
-    CU_ASSERT_EQUAL(guards_hurt(out.before, out.after, sizeof out.before), 0);
-}
-
-/* The scale leaves fractions, halves among them, so that rounding shows. */
-static void potential_is_bit_equal(void)
-{
+    static float points[MAX_POINTS * MAX_D];
+    static float truth[MAX_POINTS * BLOCK_ROWS], out[MAX_POINTS * BLOCK_ROWS + GUARD];
     const struct kmeans_kernels *variants[3];
-    const int count = find_variants(variants);
-    float nearest[BLOCK_ROWS];
+    const int variants_found = find_variants(variants);
     for (int a = 0; a < DIMENSIONS; a++) {
         make_blobs(dimensions[a], 5, 10.0);
-        for (int32_t rows = 1; rows <= BLOCK_ROWS; rows++) {
-            for (int i = 0; i < BLOCK_ROWS; i++)
-                nearest[i] = rows % 4 == 0 ? INFINITY : (float)(rint(400 * fabs(uniform())) / 2);
-            for (int v = 1; v < count; v++) {
-                check_potential(variants[v], rows, nearest, 1.0);
-                check_potential(variants[v], rows, nearest, 0x1p-9);
-                check_potential(variants[v], rows, nearest, 0x1p30);
+        for (int32_t i = 0; i < MAX_POINTS * problem.d; i++)
+            points[i] = (float)(10.0 * uniform());
+        for (int32_t count = 1; count <= MAX_POINTS; count++)
+            for (int v = 1; v < variants_found; v++) {
+                const size_t bytes = (size_t)count * BLOCK_ROWS * sizeof(float);
+                kmeans_kernels_ref()->distances(problem.x, problem.d, points, count, truth);
+                memset(out, 0xa5, sizeof out);
+                variants[v]->distances(problem.x, problem.d, points, count, out);
+                CU_ASSERT_EQUAL(memcmp(out, truth, bytes), 0);
+                const void *after = out + count * BLOCK_ROWS;
+                CU_ASSERT_EQUAL(guards_hurt(after, after, GUARD * sizeof(float)), 0);
             }
-        }
     }
+}
+
+/* Random distances of up to `largest`, with halves to round, and some rows far away. */
+static void make_distances(float *nearest, float *d2, int32_t count, double largest)
+{
+    for (int i = 0; i < BLOCK_ROWS; i++)
+        nearest[i] = i % 9 == 0 ? INFINITY : (float)(rint(400 * fabs(uniform())) / 400 * largest);
+    for (int i = 0; i < count * BLOCK_ROWS; i++)
+        d2[i] = (float)(rint(400 * fabs(uniform())) / 400 * largest);
+}
+
+static void potentials_are_equal(void)
+{
+    static float nearest[BLOCK_ROWS], d2[MAX_POINTS * BLOCK_ROWS];
+    const struct kmeans_kernels *variants[3];
+    const int variants_found = find_variants(variants);
+    int64_t mass[BLOCK_ROWS];
+    for (double largest = 100.0; largest < 0x1p50; largest *= 1000.0)
+        for (int32_t count = 1; count <= MAX_POINTS; count++) {
+            make_distances(nearest, d2, count, largest);
+            for (int i = 0; i < BLOCK_ROWS; i++)
+                mass[i] = i % 7 == 0 ? UINT32_MAX : (int64_t)(1000 * fabs(uniform()));
+            for (int v = 1; v < variants_found; v++)
+                for (int weighted = 0; weighted < 2; weighted++) {
+                    struct int128 truth[MAX_POINTS] = {{5, 1}}, sums[MAX_POINTS] = {{5, 1}};
+                    const int64_t *masses = weighted ? mass : NULL;
+                    kmeans_kernels_ref()->potentials(nearest, d2, count, 0.75, masses, truth);
+                    variants[v]->potentials(nearest, d2, count, 0.75, masses, sums);
+                    CU_ASSERT_EQUAL(memcmp(sums, truth, sizeof sums), 0);
+                }
+        }
 }
 
 /* One column's moments, with zeros, values below the smallness limit and halves to round. */
@@ -433,7 +448,8 @@ int main(int argc, char **argv)
         {"crowded scores are reported", crowded_scores_are_reported},
         {"duplicated centres tie at the lowest index", duplicated_centres_tie_at_the_lowest_index},
         {"scores beyond float32 are ties", scores_beyond_float32_are_ties},
-        {"potential is bit-equal", potential_is_bit_equal},
+        {"distances are bit-equal", distances_are_bit_equal},
+        {"potentials are equal", potentials_are_equal},
         {"moments are equal", moments_are_equal},
         {"own distances are bit-equal", own_distances_are_bit_equal},
         {NULL, NULL},

@@ -85,9 +85,9 @@ static int seed_plusplus(struct kmeans_fit *fit, struct spot_error *err)
     SPOT_TRY(
         draw_rows(fit, fit->statistics.weight, 0, 1, candidates.targets, candidates.rows, err));
     int64_t row = handle_row(fit, candidates.rows[0]);
-    SPOT_TRY(keep_centre(fit, 0, row, err));
-    struct int128 potential;
+    struct int128 potential = int128_from(0);
     if (k > 1) SPOT_TRY(fit->backend->seed_try(fit->run, 1, &row, &potential, err));
+    SPOT_TRY(keep_centre(fit, 0, row, err));
     for (int32_t c = 1; c < k; c++) {
         /* Every row lies on a centre already: the rest of the clusters will be empty. */
         if (!int128_is_zero(potential))
