@@ -38,7 +38,7 @@ static void partial_close(struct kmeans_partial *partial)
 
 static int worker_open(struct kmeans_worker *worker, int32_t k, int32_t columns)
 {
-    worker->sums = spot_alloc_zero((int64_t)k * columns, sizeof *worker->sums);
+    worker->sums = spot_alloc_zero((int64_t)k * padded_columns(columns), sizeof *worker->sums);
     worker->weights = spot_alloc_zero(k, sizeof *worker->weights);
     worker->sizes = spot_alloc_zero(k, sizeof *worker->sizes);
     worker->far = spot_alloc(k, sizeof *worker->far);
@@ -66,6 +66,7 @@ static void run_close(struct kmeans_run *run)
     partial_close(&run->totals);
     filter_close(&run->filter);
     free(run->labels);
+    free(run->scale);
     seeding_close(&run->seeding);
     free(run);
 }
@@ -80,11 +81,13 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
     run->quantiser = quantiser;
     run->kernels = data->backend->kernels;
     run->k = k;
+    run->plain = data->weights == NULL && data->counts == NULL;
     run->threads = data->backend->host.threads;
     run->load_limit = (int64_t)1 << (62 - quantiser->column_bits);
     run->workers = calloc((size_t)run->threads, sizeof *run->workers);
     run->labels = spot_alloc(data->blocks * BLOCK_ROWS, sizeof *run->labels);
-    int failed = run->workers == NULL || run->labels == NULL;
+    run->scale = spot_alloc_zero(padded_columns(data->columns), sizeof *run->scale);
+    int failed = run->workers == NULL || run->labels == NULL || run->scale == NULL;
     failed = failed || partial_open(&run->totals, k, data->columns) < 0;
     failed =
         failed || filter_open(&run->filter, k, data->columns, data->offset, run->kernels->tile) < 0;
@@ -94,6 +97,7 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
         run_close(run);
         return spot_fail_memory(err, "the labels and sums");
     }
+    memcpy(run->scale, quantiser->scale, (size_t)data->columns * sizeof *run->scale);
     *out = run;
     return SPOT_OK;
 }
@@ -136,11 +140,13 @@ static int copy_centres(struct kmeans_run *run, double *centres, struct spot_err
 static void empty_narrow(struct kmeans_worker *worker, int32_t k, int32_t columns)
 {
     if (worker->load == 0) return;
-    for (int64_t i = 0; i < (int64_t)k * columns; i++) {
-        worker->wide.sums[i] = int128_add(worker->wide.sums[i], int128_from(worker->sums[i]));
-        worker->sums[i] = 0;
-    }
     for (int32_t c = 0; c < k; c++) {
+        int64_t *narrow = worker->sums + (int64_t)c * padded_columns(columns);
+        struct int128 *wide = worker->wide.sums + (int64_t)c * columns;
+        for (int32_t j = 0; j < columns; j++) {
+            wide[j] = int128_add(wide[j], int128_from(narrow[j]));
+            narrow[j] = 0;
+        }
         worker->wide.weights[c] =
             int128_add(worker->wide.weights[c], int128_from(worker->weights[c]));
         worker->weights[c] = 0;
@@ -153,7 +159,7 @@ static void add_narrow(const struct kmeans_run *run, struct kmeans_worker *worke
                        int32_t cluster, int64_t weight)
 {
     const struct quantiser *q = run->quantiser;
-    int64_t *sums = worker->sums + (int64_t)cluster * q->columns;
+    int64_t *sums = worker->sums + (int64_t)cluster * padded_columns(q->columns);
     for (int32_t j = 0; j < q->columns; j++)
         sums[j] += weight * quantise((double)x[j * BLOCK_ROWS], q->scale[j]);
     worker->weights[cluster] += weight;
@@ -196,33 +202,30 @@ static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker,
     if (from >= 0) add_narrow(run, worker, x, from, -weight);
 }
 
-/* Moves the rows of a block whose labels are new. Rows that count once, the usual case, go by
- * without asking for weights: a first pass moves every row. */
-static void move_rows(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t block,
-                      const int32_t *labels)
+/* Moves the rows of a block whose labels are new, where rows have weights or counts. */
+static void move_weighted(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t block,
+                          const int32_t *old, const int32_t *labels)
 {
-    const struct backend_data *data = run->data;
-    const float *x = data_block(data, block);
-    int32_t *old = run->labels + block * BLOCK_ROWS;
-    int32_t rows = block_rows(data, block);
-    bool plain = data->weights == NULL && data->counts == NULL;
-    if (plain && worker->load > run->load_limit - BLOCK_ROWS)
-        empty_narrow(worker, run->k, data->columns);
-    for (int32_t i = 0; i < rows; i++) {
-        int32_t from = old[i], to = labels[i];
-        if (from == to) continue;
-        old[i] = to;
-        if (!plain) {
-            move_row(run, worker, block * BLOCK_ROWS + i, x + i, from, to);
-            continue;
-        }
-        worker->load++;
+    const float *x = data_block(run->data, block);
+    for (int32_t i = 0; i < BLOCK_ROWS; i++)
+        if (old[i] != labels[i])
+            move_row(run, worker, block * BLOCK_ROWS + i, x + i, old[i], labels[i]);
+}
+
+/* The same where every row counts once, the usual case. */
+static void move_plain(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t block,
+                       const int32_t *old, const int32_t *labels)
+{
+    const int32_t columns = run->data->columns;
+    if (worker->load > run->load_limit - BLOCK_ROWS) empty_narrow(worker, run->k, columns);
+    worker->load += BLOCK_ROWS;
+    uint64_t moved = run->kernels->move_rows(data_block(run->data, block), columns, run->scale, old,
+                                             labels, worker->sums);
+    for (; moved != 0; moved &= moved - 1) {
+        const int i = __builtin_ctzll(moved);
         worker->wide.moved++;
-        worker->sizes[to]++;
-        add_narrow(run, worker, x + i, to, 1);
-        if (from < 0) continue;
-        worker->sizes[from]--;
-        add_narrow(run, worker, x + i, from, -1);
+        worker->sizes[labels[i]]++;
+        if (old[i] >= 0) worker->sizes[old[i]]--;
     }
 }
 
@@ -235,10 +238,17 @@ static void pass_task(void *arg, int64_t task, int worker_index)
     _Alignas(64) int32_t labels[BLOCK_ROWS];
     for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
         int32_t rows = block_rows(data, b);
+        int32_t *old = run->labels + b * BLOCK_ROWS;
         worker->wide.near_ties +=
             filter_block(run->kernels, &run->filter.filter, data_block(data, b), rows, labels);
-        if (memcmp(labels, run->labels + b * BLOCK_ROWS, (size_t)rows * sizeof *labels) != 0)
-            move_rows(run, worker, b, labels);
+        for (int32_t i = rows; i < BLOCK_ROWS; i++)
+            labels[i] = old[i]; /* filling never moves */
+        if (memcmp(labels, old, sizeof labels) == 0) continue;
+        if (run->plain)
+            move_plain(run, worker, b, old, labels);
+        else
+            move_weighted(run, worker, b, old, labels);
+        memcpy(old, labels, sizeof labels);
     }
 }
 
@@ -252,7 +262,8 @@ static void merge_worker(struct kmeans_run *run, struct kmeans_worker *worker)
         for (int64_t i = 0; i < (int64_t)run->k * columns; i++)
             totals->sums[i] = int128_add(totals->sums[i], part->sums[i]);
         for (int32_t c = 0; c < run->k; c++) {
-            totals->weights[c] = int128_add(totals->weights[c], part->weights[c]);
+            struct int128 weight = run->plain ? int128_from(worker->sizes[c]) : part->weights[c];
+            totals->weights[c] = int128_add(totals->weights[c], weight);
             totals->sizes[c] += worker->sizes[c];
             worker->sizes[c] = 0;
         }
@@ -335,7 +346,6 @@ static void inertia_task(void *arg, int64_t task, int worker_index)
     struct kmeans_worker *worker = &run->workers[worker_index];
     const struct backend_data *data = run->data;
     int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
-    const bool plain = data->weights == NULL && data->counts == NULL;
     _Alignas(64) double d2[BLOCK_ROWS];
     for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
         int32_t rows = block_rows(data, b);
@@ -347,8 +357,8 @@ static void inertia_task(void *arg, int64_t task, int worker_index)
             int64_t row = b * BLOCK_ROWS + i;
             int64_t term = quantise(d2[i], run->quantiser->distance_scale);
             struct int128 weight = int128_multiply(row_weight(data, row), row_count(data, row));
-            worker->inertia =
-                int128_add(worker->inertia, plain ? int128_from(term) : int128_times(weight, term));
+            worker->inertia = int128_add(worker->inertia, run->plain ? int128_from(term)
+                                                                     : int128_times(weight, term));
         }
     }
 }

@@ -10,8 +10,8 @@
 /* What one thread adds up during a pass. The int64 sums are emptied into the wide ones before they
  * could overflow. */
 struct kmeans_worker {
-    int64_t *sums;              /* (k, columns) */
-    int64_t *weights;           /* (k) */
+    int64_t *sums;              /* (k, padded_columns) */
+    int64_t *weights;           /* (k), where rows have weights or counts */
     int64_t *sizes;             /* (k) */
     struct kmeans_partial wide; /* this thread's totals of the pass */
     int64_t load;               /* weight added since the int64 sums were emptied */
@@ -40,6 +40,8 @@ struct kmeans_run {
     const struct quantiser *quantiser;
     const struct kmeans_kernels *kernels;
     int32_t k;
+    bool plain;                    /* every row counts once */
+    double *scale;                 /* (padded_columns) of the quantiser */
     struct filter_space filter;    /* filter.exact are the current centres */
     int32_t *labels;               /* (blocks * BLOCK_ROWS), -1 before the first pass */
     struct kmeans_partial totals;  /* always the sums of the labels */

@@ -6,6 +6,8 @@
 #include <immintrin.h>
 #include <math.h>
 
+#include "fallback/transpose.h"
+
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 enum { LANES = 8, TILE = 6, TILE_VECTORS = 2 };
@@ -191,10 +193,10 @@ static void distances_avx2(const float *x, int32_t columns, const float *points,
 }
 
 /* rint() to integers: below 2^51, adding 1.5 * 2^52 leaves the rounded value in the low bits. */
-ALWAYS_INLINE __m256i quantise4(__m128 value, double scale)
+ALWAYS_INLINE __m256i quantise4(__m128 value, __m256d scale)
 {
     const __m256d shift = _mm256_set1_pd(6755399441055744.0);
-    __m256d scaled = _mm256_mul_pd(_mm256_cvtps_pd(value), _mm256_set1_pd(scale));
+    __m256d scaled = _mm256_mul_pd(_mm256_cvtps_pd(value), scale);
     return _mm256_sub_epi64(_mm256_castpd_si256(_mm256_add_pd(scaled, shift)),
                             _mm256_castpd_si256(shift));
 }
@@ -206,15 +208,66 @@ static int64_t add_lanes(__m256i sum)
     return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
+ALWAYS_INLINE uint64_t changed_rows(const int32_t *from, const int32_t *to)
+{
+    uint64_t same = 0;
+    for (int i = 0; i < BLOCK_ROWS; i += LANES) {
+        __m256i equal = _mm256_cmpeq_epi32(_mm256_loadu_si256((const __m256i *)(from + i)),
+                                           _mm256_loadu_si256((const __m256i *)(to + i)));
+        same |= (uint64_t)_mm256_movemask_ps(_mm256_castsi256_ps(equal)) << i;
+    }
+    return ~same;
+}
+
+ALWAYS_INLINE __m256i load4(const int64_t *sums)
+{
+    return _mm256_loadu_si256((const __m256i *)sums);
+}
+
+/* Of 8 rows those whose bits are set. */
+ALWAYS_INLINE void move_some(const float *x, int32_t columns, const double *scale, unsigned moved,
+                             const int32_t *from, const int32_t *to, int64_t *sums)
+{
+    const int64_t stride = padded_columns(columns);
+    for (int32_t j = 0; j < columns; j += 8, scale += 8, sums += 8, x += 8 * BLOCK_ROWS) {
+        __m256 rows[8];
+        load_rows(x, columns - j, rows);
+        for (unsigned left = moved; left != 0; left &= left - 1) {
+            const int i = __builtin_ctz(left);
+            for (int h = 0; h < 8; h += 4) {
+                const __m128 half =
+                    h == 0 ? _mm256_castps256_ps128(rows[i]) : _mm256_extractf128_ps(rows[i], 1);
+                const __m256i value = quantise4(half, _mm256_loadu_pd(scale + h));
+                int64_t *into = sums + to[i] * stride + h;
+                _mm256_storeu_si256((__m256i *)into, _mm256_add_epi64(load4(into), value));
+                if (from[i] < 0) continue;
+                int64_t *out = sums + from[i] * stride + h;
+                _mm256_storeu_si256((__m256i *)out, _mm256_sub_epi64(load4(out), value));
+            }
+        }
+    }
+}
+
+static uint64_t move_rows_avx2(const float *x, int32_t columns, const double *scale,
+                               const int32_t *from, const int32_t *to, int64_t *sums)
+{
+    const uint64_t moved = changed_rows(from, to);
+    for (int i = 0; i < BLOCK_ROWS; i += 8)
+        if ((moved >> i & 0xff) != 0)
+            move_some(x + i, columns, scale, (unsigned)(moved >> i & 0xff), from + i, to + i, sums);
+    return moved;
+}
+
 static void potentials_avx2(const float *nearest, const float *d2, int32_t count, double scale,
                             const int64_t *mass, struct int128 *sums)
 {
+    const __m256d scales = _mm256_set1_pd(scale);
     const __m256i below = _mm256_set1_epi64x((INT64_C(1) << POTENTIAL_LOW_BITS) - 1);
     for (int32_t p = 0; p < count; p++, d2 += BLOCK_ROWS) {
         __m256i low = _mm256_setzero_si256(), high = _mm256_setzero_si256();
         for (int i = 0; i < BLOCK_ROWS; i += 4) {
             __m128 smaller = _mm_min_ps(_mm_loadu_ps(d2 + i), _mm_loadu_ps(nearest + i));
-            __m256i term = quantise4(smaller, scale);
+            __m256i term = quantise4(smaller, scales);
             if (mass == NULL) {
                 low = _mm256_add_epi64(low, term);
                 continue;
@@ -277,6 +330,7 @@ const struct kmeans_kernels *kmeans_kernels_avx2(void)
         .name = "avx2",
         .tile = TILE,
         .filter = filter_avx2,
+        .move_rows = move_rows_avx2,
         .distances = distances_avx2,
         .potentials = potentials_avx2,
         .moments = moments_avx2,

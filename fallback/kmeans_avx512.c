@@ -6,6 +6,8 @@
 #include <immintrin.h>
 #include <math.h>
 
+#include "fallback/transpose.h"
+
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 enum { LANES = 16, VECTORS = BLOCK_ROWS / LANES, TILE = 12, TILE_VECTORS = 2 };
@@ -150,6 +152,48 @@ static uint64_t filter_avx512(const struct kmeans_filter *filter, const float *x
     }
 }
 
+ALWAYS_INLINE uint64_t changed_rows(const int32_t *from, const int32_t *to)
+{
+    uint64_t changed = 0;
+    for (int i = 0; i < BLOCK_ROWS; i += LANES) {
+        __mmask16 differ =
+            _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(from + i), _mm512_loadu_si512(to + i));
+        changed |= (uint64_t)differ << i;
+    }
+    return changed;
+}
+
+/* Of 8 rows those whose bits are set. */
+ALWAYS_INLINE void move_some(const float *x, int32_t columns, const double *scale, unsigned moved,
+                             const int32_t *from, const int32_t *to, int64_t *sums)
+{
+    const int64_t stride = padded_columns(columns);
+    for (int32_t j = 0; j < columns; j += 8, scale += 8, sums += 8, x += 8 * BLOCK_ROWS) {
+        __m256 rows[8];
+        load_rows(x, columns - j, rows);
+        const __m512d scales = _mm512_loadu_pd(scale);
+        for (unsigned left = moved; left != 0; left &= left - 1) {
+            const int i = __builtin_ctz(left);
+            int64_t *into = sums + to[i] * stride;
+            __m512i value = _mm512_cvtpd_epi64(_mm512_mul_pd(_mm512_cvtps_pd(rows[i]), scales));
+            _mm512_storeu_si512(into, _mm512_add_epi64(_mm512_loadu_si512(into), value));
+            if (from[i] < 0) continue;
+            int64_t *out = sums + from[i] * stride;
+            _mm512_storeu_si512(out, _mm512_sub_epi64(_mm512_loadu_si512(out), value));
+        }
+    }
+}
+
+static uint64_t move_rows_avx512(const float *x, int32_t columns, const double *scale,
+                                 const int32_t *from, const int32_t *to, int64_t *sums)
+{
+    const uint64_t moved = changed_rows(from, to);
+    for (int i = 0; i < BLOCK_ROWS; i += 8)
+        if ((moved >> i & 0xff) != 0)
+            move_some(x + i, columns, scale, (unsigned)(moved >> i & 0xff), from + i, to + i, sums);
+    return moved;
+}
+
 /* Distances of all 64 rows to `count` (a literal) points. Multiply and add stay apart: the seeding
  * distance is the reference's, bit for bit. */
 ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *points, int count,
@@ -259,6 +303,7 @@ const struct kmeans_kernels *kmeans_kernels_avx512(void)
         .name = "avx512",
         .tile = TILE,
         .filter = filter_avx512,
+        .move_rows = move_rows_avx512,
         .distances = distances_avx512,
         .potentials = potentials_avx512,
         .moments = moments_avx512,

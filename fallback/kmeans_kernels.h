@@ -13,6 +13,12 @@
  */
 enum { BLOCK_ROWS = 64 };
 
+/* Columns of a row of sums, filled up to whole vectors. */
+static inline int32_t padded_columns(int32_t columns)
+{
+    return (columns + 7) / 8 * 8;
+}
+
 /* The centres of one pass, packed for the filter. */
 struct kmeans_filter {
     int32_t k, columns;
@@ -47,6 +53,13 @@ struct kmeans_kernels {
      * float32 with any order and contraction. Bit i of the result is set where the second smallest
      * score is not above the smallest by more than the margin: those rows are decided again. */
     uint64_t (*filter)(const struct kmeans_filter *filter, const float *x, int32_t *labels);
+
+    /* Takes every row whose labels differ out of the sums of its cluster `from` (-1: it has none)
+     * and puts it into those of `to`: rint(scale_j * x_j) in column j. scale (padded_columns),
+     * sums (k, padded_columns); the padding stays 0. Returns the bits of those rows. The caller
+     * makes sure that no sum overflows int64 and no rounded value exceeds 2^50. */
+    uint64_t (*move_rows)(const float *x, int32_t columns, const double *scale, const int32_t *from,
+                          const int32_t *to, int64_t *sums);
 
     /* d2[p * BLOCK_ROWS + i] = squared_distance_float32(row i, point p) for `count` points;
      * points (count, columns), without offset. */

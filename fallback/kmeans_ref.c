@@ -25,6 +25,23 @@ static uint64_t filter_ref(const struct kmeans_filter *filter, const float *x, i
     return 0;
 }
 
+static uint64_t move_rows_ref(const float *x, int32_t columns, const double *scale,
+                              const int32_t *from, const int32_t *to, int64_t *sums)
+{
+    uint64_t moved = 0;
+    const int64_t stride = padded_columns(columns);
+    for (int32_t i = 0; i < BLOCK_ROWS; i++) {
+        if (from[i] == to[i]) continue;
+        moved |= (uint64_t)1 << i;
+        for (int32_t j = 0; j < columns; j++) {
+            int64_t value = quantise((double)x[j * BLOCK_ROWS + i], scale[j]);
+            sums[to[i] * stride + j] += value;
+            if (from[i] >= 0) sums[from[i] * stride + j] -= value;
+        }
+    }
+    return moved;
+}
+
 static void distances_ref(const float *x, int32_t columns, const float *points, int32_t count,
                           float *d2)
 {
@@ -72,6 +89,7 @@ const struct kmeans_kernels *kmeans_kernels_ref(void)
         .name = "ref",
         .tile = 1,
         .filter = filter_ref,
+        .move_rows = move_rows_ref,
         .distances = distances_ref,
         .potentials = potentials_ref,
         .moments = moments_ref,

@@ -268,6 +268,37 @@ static void scores_beyond_float32_are_ties(void)
     }
 }
 
+/* From no cluster, from another one, or not at all, for whole blocks and for single rows. */
+static void moved_rows_are_added_exactly(void)
+{
+    static int64_t truth[8 * (MAX_D + 8)], sums[8 * (MAX_D + 8)];
+    static double scale[MAX_D + 8];
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    int32_t from[BLOCK_ROWS], to[BLOCK_ROWS];
+    for (int a = 0; a < DIMENSIONS; a++)
+        for (int share = 1; share <= 64; share *= 4) {
+            make_blobs(dimensions[a], 8, 10.0);
+            memset(scale, 0, sizeof scale);
+            for (int32_t j = 0; j < problem.d; j++)
+                scale[j] = ldexp(1.0, j % 40 - 4); /* halves to round, and up to 2^40 */
+            for (int i = 0; i < BLOCK_ROWS; i++) {
+                to[i] = i % 8;
+                from[i] = i % share != 0 ? to[i] : i % 3 == 0 ? -1 : (i + 1) % 8;
+            }
+            for (int v = 1; v < count; v++) {
+                memset(truth, 0, sizeof truth);
+                memset(sums, 0, sizeof sums);
+                uint64_t expected =
+                    kmeans_kernels_ref()->move_rows(problem.x, problem.d, scale, from, to, truth);
+                uint64_t moved =
+                    variants[v]->move_rows(problem.x, problem.d, scale, from, to, sums);
+                CU_ASSERT_EQUAL(moved, expected);
+                CU_ASSERT_EQUAL(memcmp(sums, truth, sizeof truth), 0);
+            }
+        }
+}
+
 static void distances_are_bit_equal(void)
 {
     static float points[MAX_POINTS * MAX_D];
@@ -448,6 +479,7 @@ int main(int argc, char **argv)
         {"crowded scores are reported", crowded_scores_are_reported},
         {"duplicated centres tie at the lowest index", duplicated_centres_tie_at_the_lowest_index},
         {"scores beyond float32 are ties", scores_beyond_float32_are_ties},
+        {"moved rows are added exactly", moved_rows_are_added_exactly},
         {"distances are bit-equal", distances_are_bit_equal},
         {"potentials are equal", potentials_are_equal},
         {"moments are equal", moments_are_equal},
