@@ -81,6 +81,25 @@ static int adopt_encoder(struct training *job, struct spot_error *err)
     return status;
 }
 
+/* The coordinates that `map` of the configuration names, where they are no features. */
+static int map_columns(const struct config *config, const char **names, int32_t *count,
+                       struct spot_error *err)
+{
+    static const char *const keys[] = {"longitude", "latitude", NULL};
+    const struct config *map = config_get(config, "map");
+    int status = SPOT_OK;
+    if (map == NULL) return SPOT_OK;
+    SPOT_TRY(config_known(map, keys, err));
+    for (int i = 0; i < 2; i++) {
+        names[i] = NULL;
+        SPOT_TRY(config_text(map, keys[i], &names[i], err));
+        if (names[i] == NULL) return config_fail(map, err, "map: %s is missing", keys[i]);
+    }
+    *count = 2;
+out:
+    return status;
+}
+
 static int read_data(struct training *job, struct spot_error *err)
 {
     struct session *session = job->session;
@@ -88,6 +107,10 @@ static int read_data(struct training *job, struct spot_error *err)
     int status;
     SPOT_TRY(session_reading(session, &reading, err));
     reading.weight_column = job->settings.weight_column;
+    const char *coordinates[2];
+    if (given(&session->arguments, OPTION_PLOTS))
+        SPOT_TRY(map_columns(session->config, coordinates, &reading.carried_count, err));
+    reading.carried = coordinates;
     status = prepare_table(&reading, engine_pool(session->engine), &job->data, err);
     progress_clear(&session->progress);
     if (status < 0) return status;
@@ -176,7 +199,9 @@ static int show(struct training *job, struct spot_error *err)
                                         .k = spot_kmeans_result(job->model.kmeans)->k,
                                         .names = (const char *const *)job->model.features,
                                         .encoder = encoder.encoder,
-                                        .labels = labels};
+                                        .labels = labels,
+                                        .longitudes = data->carried[0],
+                                        .latitudes = data->carried[1]};
     if (given(arguments, OPTION_TABLE)) SPOT_TRY(views_table(&clustered, stderr, err));
     if (given(arguments, OPTION_PLOTS))
         SPOT_TRY(views_plots(&clustered, arguments->value[OPTION_PLOTS], err));

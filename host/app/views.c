@@ -142,20 +142,22 @@ int views_plots(const struct clustered *clustered, const char *folder, struct sp
     int status;
     struct cluster_picture picture = {
         .rows = clustered->rows, .k = clustered->k, .labels = clustered->labels};
+    const double *longitudes = NULL, *latitudes = NULL; /* among the features */
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return spot_fail(err, SPOT_EIO, "cannot make the folder %.200s: %s", folder,
                          strerror(errno));
     SPOT_TRY(find_column(clustered, hour_words, 0, 24, &picture.hours, err));
     SPOT_TRY(find_column(clustered, weekday_words, 0, 7, &picture.weekdays, err));
-    SPOT_TRY(
-        find_column(clustered, longitude_words, -INFINITY, INFINITY, &picture.longitudes, err));
-    SPOT_TRY(find_column(clustered, latitude_words, -INFINITY, INFINITY, &picture.latitudes, err));
+    SPOT_TRY(find_column(clustered, longitude_words, -INFINITY, INFINITY, &longitudes, err));
+    SPOT_TRY(find_column(clustered, latitude_words, -INFINITY, INFINITY, &latitudes, err));
+    picture.longitudes = clustered->longitudes != NULL ? clustered->longitudes : longitudes;
+    picture.latitudes = clustered->latitudes != NULL ? clustered->latitudes : latitudes;
     SPOT_TRY(draw(&picture, folder, "clusters.svg", err));
     SPOT_TRY(draw(&picture, folder, "clusters.png", err));
 out:
     free((void *)(uintptr_t)picture.hours);
     free((void *)(uintptr_t)picture.weekdays);
-    free((void *)(uintptr_t)picture.longitudes);
-    free((void *)(uintptr_t)picture.latitudes);
+    free((void *)(uintptr_t)longitudes);
+    free((void *)(uintptr_t)latitudes);
     return status;
 }

@@ -17,6 +17,8 @@ struct clustered {
     const char *const *names;      /* (columns) */
     const struct encoder *encoder; /* takes values back to raw units, or NULL */
     const int32_t *labels;         /* (rows) */
+    const double *longitudes;      /* (rows) beside the features, NaN is missing; or NULL */
+    const double *latitudes;
 };
 
 /* Prints the table on `out`. */

@@ -31,6 +31,7 @@ struct preparing {
     bool rereads;                              /* the kept batches grew too large and are gone */
     int64_t rows;                              /* of the table so far */
     int64_t values_capacity, weights_capacity; /* while the matrix grows */
+    int64_t carried_capacity[PREPARE_CARRIED];
     struct id_list ids;
 };
 
@@ -198,6 +199,8 @@ static void encode_slice(void *arg, int64_t task, int worker)
     if (out->weights != NULL)
         SPOT_TRY(copy_weights(intake, batch, slice->rows_kept, out->weights + slice->first,
                               &slice->error));
+    for (int32_t i = 0; i < intake->options->carried_count; i++)
+        copy_carried(intake, batch, i, slice->rows_kept, out->carried[i] + slice->first);
     if (intake->id < 0) {
         batch_free(batch);
         kept->batch = NULL;
@@ -235,7 +238,12 @@ static int encode_kept(struct preparing *preparing, struct spot_error *err)
                               spot_alloc_zero(preparing->kept_count, sizeof *slicing.slices)};
     out->values = spot_alloc(out->rows, (size_t)out->columns * sizeof *out->values);
     if (preparing->intake.weight >= 0) out->weights = spot_alloc(out->rows, sizeof *out->weights);
-    if (slicing.slices == NULL || out->values == NULL ||
+    bool carries = true;
+    for (int32_t i = 0; i < preparing->intake.options->carried_count; i++) {
+        out->carried[i] = spot_alloc(out->rows, sizeof *out->carried[i]);
+        carries = carries && out->carried[i] != NULL;
+    }
+    if (slicing.slices == NULL || out->values == NULL || !carries ||
         (preparing->intake.weight >= 0 && out->weights == NULL)) {
         free(slicing.slices);
         return spot_fail_memory(err, "the matrix");
@@ -297,6 +305,14 @@ static int append_encoded(struct preparing *preparing, const struct batch *batch
         status = spot_grow(&weights, &preparing->weights_capacity, out->rows + encoded->rows,
                            sizeof *out->weights);
     out->weights = weights;
+    for (int32_t i = 0; i < intake->options->carried_count && status == SPOT_OK; i++) {
+        void *carried = out->carried[i];
+        status = spot_grow(&carried, &preparing->carried_capacity[i], out->rows + encoded->rows,
+                           sizeof(double));
+        out->carried[i] = carried;
+        if (status == SPOT_OK)
+            copy_carried(intake, batch, i, encoded->kept, out->carried[i] + out->rows);
+    }
     if (status < 0) return spot_fail_memory(err, "the matrix");
     if (encoded->rows > 0)
         memcpy(out->values + out->rows * out->columns, encoded->values,
@@ -453,6 +469,8 @@ void prepared_free(struct prepared *prepared)
     free(prepared->names);
     free(prepared->values);
     free(prepared->weights);
+    for (int32_t i = 0; i < PREPARE_CARRIED; i++)
+        free(prepared->carried[i]);
     free(prepared->id_offsets);
     free(prepared->id_bytes);
     encoder_free(prepared->encoder);

@@ -5,6 +5,8 @@
 
 #include "data/encoder.h"
 
+enum { PREPARE_CARRIED = 2 };
+
 struct prepare_options {
     const char *const *inputs; /* .csv (.gz, .zst, "-") all of one shape, or exactly one .npy */
     int inputs_count;          /* 0: the configuration's input.files, relative to the config file */
@@ -12,6 +14,9 @@ struct prepare_options {
     const struct encoder *encoder; /* scoring: the model's fitted encoder; NULL: fit one */
     const struct schema *schema;   /* scoring: the model's schema */
     const char *weight_column;     /* sample weights, not a feature; NULL: none */
+    const char *const *carried;    /* (carried_count) columns of numbers kept as they are beside the
+                                      rows,    for pictures */
+    int32_t carried_count;         /* at most PREPARE_CARRIED */
     const char *id_column;         /* kept as text beside the rows; NULL: none */
     const char *spool_dir;         /* where standard input is kept if it must be read twice */
     /* rows so far, bytes so far, bytes in all (0: unknown), seconds; not 0: stop. May be NULL */
@@ -21,8 +26,9 @@ struct prepare_options {
 };
 
 struct prepared {
-    float *values;   /* (rows, columns) row-major */
-    double *weights; /* (rows) or NULL */
+    float *values;                    /* (rows, columns) row-major */
+    double *weights;                  /* (rows) or NULL */
+    double *carried[PREPARE_CARRIED]; /* each (rows), NaN is missing; NULL past carried_count */
     int64_t rows;
     int32_t columns;
     char **names;        /* (columns) */

@@ -58,6 +58,15 @@ int copy_weights(const struct intake *intake, const struct batch *batch, const u
     return SPOT_OK;
 }
 
+void copy_carried(const struct intake *intake, const struct batch *batch, int32_t index,
+                  const uint8_t *kept, double *values)
+{
+    const double *column = batch->columns[intake->carried[index]].values;
+    int64_t count = 0;
+    for (int64_t i = 0; i < batch->rows; i++)
+        if (kept[i]) values[count++] = column[i];
+}
+
 /* ---- Ids ---- */
 
 static int ids_reserve(struct id_list *ids, int64_t rows, int64_t bytes, struct spot_error *err)

@@ -95,7 +95,7 @@ static int read_input(const struct config *root, struct table_options *table,
                       struct spot_error *err)
 {
     static const char *const tops[] = {"input",  "columns", "checks", "features",
-                                       "kmeans", "output",  NULL};
+                                       "kmeans", "map",     "output", NULL};
     static const char *const keys[] = {"files",   "delimiter",  "encoding",
                                        "decimal", "on_bad_row", NULL};
     static const char *const encodings[] = {"utf-8", "latin1", "windows-1252", NULL};
@@ -136,30 +136,40 @@ static int make_schema(struct intake *intake, struct spot_error *err)
     return status;
 }
 
-/* The weight and the id are read beside the schema's columns. */
+/* The spec of a column of numbers: the schema's, or one added behind them. */
+static int number_spec(struct intake *intake, const char *name, const char *use, int32_t *index,
+                       struct spot_error *err)
+{
+    *index = schema_find(intake->schema, name);
+    if (*index < 0) {
+        *index = intake->specs_count++;
+        intake->specs[*index] =
+            (struct column_spec){.name = name,
+                                 .source = name,
+                                 .type = COLUMN_NUMBER,
+                                 .decimal = *index > 0 ? intake->specs[0].decimal : '.'};
+        return SPOT_OK;
+    }
+    enum column_type type = intake->specs[*index].type;
+    if (type == COLUMN_NUMBER || type == COLUMN_INTEGER) return SPOT_OK;
+    return spot_fail(err, SPOT_EUSAGE, "%s cannot be %s: it is no number", name, use);
+}
+
+/* The weight, what is carried and the id are read beside the schema's columns. */
 static int choose_columns(struct intake *intake, struct spot_error *err)
 {
     const struct prepare_options *options = intake->options;
     const struct column_spec *specs = schema_columns(intake->schema, &intake->specs_count);
     int32_t count = intake->specs_count;
-    intake->specs = calloc((size_t)count + 2, sizeof *intake->specs);
+    intake->specs = calloc((size_t)count + 2 + PREPARE_CARRIED, sizeof *intake->specs);
     if (intake->specs == NULL) return spot_fail_memory(err, "the columns");
     memcpy(intake->specs, specs, (size_t)count * sizeof *specs);
-    if (options->weight_column != NULL) {
-        intake->weight = schema_find(intake->schema, options->weight_column);
-        if (intake->weight < 0) {
-            intake->weight = intake->specs_count++;
-            intake->specs[intake->weight] =
-                (struct column_spec){.name = options->weight_column,
-                                     .source = options->weight_column,
-                                     .type = COLUMN_NUMBER,
-                                     .decimal = count > 0 ? specs[0].decimal : '.'};
-        } else if (specs[intake->weight].type != COLUMN_NUMBER &&
-                   specs[intake->weight].type != COLUMN_INTEGER) {
-            return spot_fail(err, SPOT_EUSAGE, "%s cannot be a weight: it is no number",
-                             options->weight_column);
-        }
-    }
+    int status = SPOT_OK;
+    if (options->weight_column != NULL)
+        status = number_spec(intake, options->weight_column, "a weight", &intake->weight, err);
+    for (int32_t i = 0; i < options->carried_count && status == SPOT_OK; i++)
+        status = number_spec(intake, options->carried[i], "on a map", &intake->carried[i], err);
+    if (status < 0) return status;
     if (options->id_column != NULL) {
         int32_t known = schema_find(intake->schema, options->id_column);
         intake->id = intake->specs_count++;
@@ -197,6 +207,8 @@ int intake_open(struct intake *intake, struct spot_pool *pool, bool rewindable,
     encoder_mark_used(intake->encoder, intake->used);
     if (intake->weight >= 0) intake->used[intake->weight] = true;
     if (intake->id >= 0) intake->used[intake->id] = true;
+    for (int32_t i = 0; i < options->carried_count; i++)
+        intake->used[intake->carried[i]] = true;
 out:
     return status;
 }

@@ -21,10 +21,11 @@ struct intake {
     struct encoder *made_encoder;
     const struct schema *schema;
     const struct encoder *encoder;
-    struct column_spec *specs; /* (specs_count) the schema's, then weight and id where asked for */
+    struct column_spec *specs; /* (specs_count) the schema's, then what else is asked for */
     int32_t specs_count;
-    int32_t weight, id; /* index of a spec, or -1 */
-    bool *used;         /* (specs_count) needed once the checks are made */
+    int32_t weight, id;               /* index of a spec, or -1 */
+    int32_t carried[PREPARE_CARRIED]; /* indices of specs; options->carried_count of them */
+    bool *used;                       /* (specs_count) needed once the checks are made */
 };
 
 /* The inputs' paths: the options', else the configuration's relative to its file. */
@@ -49,6 +50,10 @@ void encoded_free(struct encoded *encoded);
 /* Weights (kept rows) of a batch; refuses missing and negative ones. */
 int copy_weights(const struct intake *intake, const struct batch *batch, const uint8_t *kept,
                  double *weights, struct spot_error *err);
+
+/* A carried column (kept rows) of a batch. */
+void copy_carried(const struct intake *intake, const struct batch *batch, int32_t index,
+                  const uint8_t *kept, double *values);
 
 /* Growing texts of ids. */
 struct id_list {
