@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -106,19 +107,24 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Starts the workers; one that cannot be started is done without. */
+/* Starts the workers; one that cannot be started is done without. They leave signals to the
+ * caller's threads, so that a signal interrupts what the caller waits for. */
 static void start_workers(struct spot_pool *pool)
 {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (pool->started < pool->threads - 1) {
         struct worker *worker = &pool->workers[pool->started];
         worker->pool = pool;
         worker->index = pool->started + 1;
         if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
             pool->threads = pool->started + 1;
-            return;
+            break;
         }
         pool->started++;
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void pool_run(struct spot_pool *pool, int64_t tasks, spot_task *task, void *arg)

@@ -94,8 +94,8 @@ static int read_delimiter(const struct config *input, char *delimiter, struct sp
 static int read_input(const struct config *root, struct table_options *table,
                       struct spot_error *err)
 {
-    static const char *const tops[] = {"input",  "columns", "checks", "features",
-                                       "kmeans", "map",     "output", NULL};
+    static const char *const tops[] = {"input", "columns", "checks", "features", "kmeans",
+                                       "map",   "engine",  "seed",   NULL};
     static const char *const keys[] = {"files",   "delimiter",  "encoding",
                                        "decimal", "on_bad_row", NULL};
     static const char *const encodings[] = {"utf-8", "latin1", "windows-1252", NULL};

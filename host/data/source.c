@@ -62,7 +62,9 @@ static int read_fully(const struct source *source, int64_t offset, char *buffer,
         ssize_t n = source->seekable
                         ? pread(source->fd, buffer + *got, wanted, source->base + offset + *got)
                         : read(source->fd, buffer + *got, wanted);
-        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EINTR && source->seekable) continue;
+        if (n < 0 && errno == EINTR) /* a pipe may stay silent for ever: the signal meant to stop */
+            return spot_fail(err, SPOT_ESTOPPED, "%s: stopped", source->name);
         if (n < 0) return io_error(source, "cannot read", err);
         if (n == 0) break;
         *got += n;
