@@ -27,8 +27,10 @@ same metrics.json metrics_first.json "metrics of two runs"
 same year.json again.json "two runs"
 
 # Under 64 MB of resident memory, and refused when there is less than it takes.
-expect 0 train kmeans --config "$config" --k 5 --output again.json --memory 64M
-same year.json again.json "with --memory"
+if [ -z "${BLACKSPOT_SANITIZE:-}" ]; then # a sanitizer takes memory of its own
+    expect 0 train kmeans --config "$config" --k 5 --output again.json --memory 64M
+    same year.json again.json "with --memory"
+fi
 expect 1 train kmeans --config "$config" --k 5 --output never.json --memory 2M
 says stderr 'needs more than the 2 MB that --memory allows'
 [ ! -e never.json ] || fail "a model without memory for it"
@@ -63,6 +65,8 @@ expect 0 train kmeans --config "$config" --set kmeans.k=3 --k 4 --output again.j
 [ "$(value k)" = 4 ] || fail "an option does not overrule --set"
 expect 0 train kmeans --config "$config" --k 5 --set seed=1 --seed 0 --output again.json
 same year.json again.json "--seed over seed"
+expect 0 train kmeans --config "$config" --set kmeans.seed=1 --seed 0 --output again.json
+same year.json again.json "--seed over kmeans.seed"
 
 # ---- Every way to give a table.
 zcat "$year" | tr -d '\r' | cut -d, -f4,5,7,8 >points.csv # Longitude, Latitude, severity, vehicles

@@ -13,13 +13,13 @@
 
 /* ---- Options ------------------------------------------------------------------------------- */
 
-static const char *const keys[] = {"k",   "init",    "n_init",        "max_iter",
-                                   "tol", "compact", "sample_weight", NULL};
+static const char *const keys[] = {"k",       "init", "n_init",        "max_iter", "tol",
+                                   "compact", "seed", "sample_weight", NULL};
 static const char *const compact_words[] = {"auto", "on", "off", NULL};
 
 /* Numbers as wide as the readers of options want them. */
 struct raw_settings {
-    int64_t k, n_init, max_iter;
+    int64_t k, n_init, max_iter, seed;
     int32_t compact; /* index of compact_words */
     double tol;
     const char *init;
@@ -33,6 +33,7 @@ static int from_config(const struct config *node, struct raw_settings *raw,
     SPOT_TRY(config_integer(node, "k", 1, INT32_MAX, &raw->k, err));
     SPOT_TRY(config_integer(node, "n_init", 1, 100000, &raw->n_init, err));
     SPOT_TRY(config_integer(node, "max_iter", 1, INT32_MAX, &raw->max_iter, err));
+    SPOT_TRY(config_integer(node, "seed", 0, INT64_MAX, &raw->seed, err));
     SPOT_TRY(config_number(node, "tol", &raw->tol, err));
     SPOT_TRY(config_choice(node, "compact", compact_words, &raw->compact, err));
     SPOT_TRY(config_text(node, "init", &raw->init, err));
@@ -49,6 +50,7 @@ static int from_options(const struct arguments *arguments, struct raw_settings *
     int status;
     SPOT_TRY(option_integer(arguments, OPTION_K, 1, INT32_MAX, &raw->k, err));
     SPOT_TRY(option_integer(arguments, OPTION_N_INIT, 1, 100000, &raw->n_init, err));
+    SPOT_TRY(option_integer(arguments, OPTION_SEED, 0, INT64_MAX, &raw->seed, err));
     SPOT_TRY(option_integer(arguments, OPTION_MAX_ITER, 1, INT32_MAX, &raw->max_iter, err));
     SPOT_TRY(option_number(arguments, OPTION_TOL, 0.0, &raw->tol, err));
     SPOT_TRY(option_choice(arguments, OPTION_COMPACT, compact_words, &raw->compact, err));
@@ -95,7 +97,8 @@ int kmeans_settings(struct session *session, struct kmeans_settings *settings,
     int status;
     *settings = (struct kmeans_settings){.options = spot_kmeans_defaults()};
     struct spot_kmeans_options *options = &settings->options;
-    struct raw_settings raw = {.max_iter = options->max_iter, .tol = options->tol};
+    struct raw_settings raw = {
+        .max_iter = options->max_iter, .tol = options->tol, .seed = session->seed};
     SPOT_TRY(from_config(config_get(session->config, "kmeans"), &raw, settings, err));
     SPOT_TRY(from_options(&session->arguments, &raw, settings, err));
     const char *option = given(&session->arguments, OPTION_INIT) ? "--init" : "kmeans.init";
@@ -107,7 +110,7 @@ int kmeans_settings(struct session *session, struct kmeans_settings *settings,
     options->max_iter = (int32_t)raw.max_iter;
     options->tol = raw.tol;
     options->compact = raw.compact == 0 ? -1 : raw.compact == 1;
-    options->seed = (uint64_t)session->seed;
+    options->seed = (uint64_t)raw.seed;
     options->batch_rows = session->batch_rows;
     /* Without somebody who looks, the device need not stop after every iteration. */
     if (session->progress.enabled) options->progress = training_progress;
