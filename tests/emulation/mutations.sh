@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Proves that the tests of the kernels would notice a bug: applies every deliberate bug of
-# mutations/*.sed to a copy of kernels/, builds it with the emulation and demands that the tests
-# fail; first as they are, then under the thread sanitizer, which sees races that a lucky order of
+# mutations/*.sed to a copy of kernels/ and host/numerics/, builds it with the emulation and demands
+# that the tests fail; first as they are, then under the thread sanitizer, which sees races that a lucky order of
 # threads hides.
 #
 # usage: mutations.sh CXX CC WORK_DIRECTORY [NAME ...]
@@ -19,7 +19,7 @@ export TSAN_OPTIONS="halt_on_error=1 report_signal_unsafe=0"
 compile() { # SOURCE OBJECT FLAGS...
     local source=$1 object=$2
     shift 2
-    "$CXX" -std=c++17 "${flags[@]}" "$@" -x c++ -c "$source" -o "$object"
+    "$CXX" -std=c++17 "$@" "${flags[@]}" -x c++ -c "$source" -o "$object"
 }
 
 # What does not change from bug to bug. The emulation itself is never instrumented: see there.
@@ -37,7 +37,8 @@ build_common() { # FOLDER FLAGS...
 build_kernels() { # VARIANT FOLDER SOURCES FLAGS...
     local variant=$1 folder=$2 sources=$3
     shift 3
-    compile "$sources/kernels/kmeans_assign.cu" "$folder/$variant.o" -I"$sources" "$@"
+    compile "$sources/kernels/kmeans_assign.cu" "$folder/$variant.o" \
+        -I"$sources" -I"$sources/host" "$@"
     "$CXX" "$@" "$folder/$variant.o" "$work/common/$variant"/*.o -lcunit -lpthread \
         -o "$folder/$variant"
 }
@@ -65,10 +66,12 @@ try() { # SCRIPT
     name=$(basename "$1" .sed)
     folder=$work/$name
     rm -rf "$folder"
-    mkdir -p "$folder/source"
+    mkdir -p "$folder/source/host"
     cp -r "$root/kernels" "$folder/source/"
-    sed -i -f "$1" "$folder"/source/kernels/*
-    if diff -rq "$root/kernels" "$folder/source/kernels" >/dev/null; then
+    cp -r "$root/host/numerics" "$folder/source/host/"
+    sed -i -f "$1" "$folder"/source/kernels/* "$folder"/source/host/numerics/*
+    if diff -rq "$root/kernels" "$folder/source/kernels" >/dev/null &&
+        diff -rq "$root/host/numerics" "$folder/source/host/numerics" >/dev/null; then
         echo "$name: MISSED, for it changes nothing any more"
         return
     fi

@@ -1,2 +1,2 @@
 # a margin of an eighth of what is proven
-s/double scores = 2.0 \*/double scores = 0.25 */
+s/(float)(2 \*/(float)(0.25 */

@@ -1,2 +1,2 @@
 # a margin that knows only the rounding of the definition
-s/double scores = 2.0 \*/double scores = 0.0 */
+s/double score = /double score = 0.0 * /
