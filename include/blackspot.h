@@ -146,6 +146,7 @@ struct spot_kmeans_result {
     int32_t converged;     /* 1: no row moved or the shift is within tol; 0: max_iter reached */
     int32_t best_run;      /* which initialisation was kept, from 0 */
     double near_ties;      /* share of row assignments that float32 could not decide */
+    double init_seconds;   /* spent on initial centres, of all runs; 0 in a model that was read */
 };
 
 /* Lloyd's algorithm (Lloyd 1982) with scikit-learn's definitions of tol, inertia and empty

@@ -222,7 +222,9 @@ static int print_result(const struct training *job, struct spot_error *err)
     cJSON *seconds = cJSON_AddObjectToObject(result, "seconds");
     result_seconds(seconds, "read", job->data.read_seconds);
     result_seconds(seconds, "prepare", job->data.encode_seconds);
-    result_seconds(seconds, "fit", job->fit_seconds);
+    double init_seconds = spot_kmeans_result(job->model.kmeans)->init_seconds;
+    result_seconds(seconds, "init", init_seconds);
+    result_seconds(seconds, "fit", job->fit_seconds - init_seconds);
     result_seconds(seconds, "write", job->write_seconds);
     result_seconds(seconds, "total", now_seconds() - job->session->started);
     return result_print(result, err);

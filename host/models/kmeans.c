@@ -1,11 +1,13 @@
 /* KMeans through the public interface: checks, statistics, compaction, several runs of which the
  * best is kept, and scoring. */
+#define _POSIX_C_SOURCE 200809L
 #include "models/kmeans.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -221,12 +223,21 @@ static void keep_run(const struct kmeans_fit *fit, spot_kmeans *model)
     model->result.near_ties = (double)fit->near_ties / ((double)rows * fit->iterations);
 }
 
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
 static int make_runs(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err)
 {
     int status = SPOT_OK;
     struct int128 best = int128_from(0);
     for (fit->run_index = 0; fit->run_index < fit->n_init; fit->run_index++) {
+        double started = now();
         SPOT_TRY(kmeans_seed(fit, err));
+        fit->init_seconds += now() - started;
         SPOT_TRY(kmeans_lloyd(fit, err));
         engine_log(fit->engine, SPOT_LOG_DEBUG, "run %d: %d iterations, %lld near ties",
                    (int)fit->run_index, (int)fit->iterations, (long long)fit->near_ties);
@@ -234,6 +245,7 @@ static int make_runs(struct kmeans_fit *fit, spot_kmeans *model, struct spot_err
         best = fit->inertia;
         keep_run(fit, model);
     }
+    model->result.init_seconds = fit->init_seconds;
 out:
     return status;
 }

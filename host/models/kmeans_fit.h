@@ -17,6 +17,7 @@ struct kmeans_fit {
     struct kmeans_run *run;
     double tolerance; /* on the squared shift */
     int32_t n_init, run_index;
+    double init_seconds; /* of all runs so far */
 
     double *centres;               /* (k, columns) of the current run */
     struct kmeans_partial partial; /* work space of its shape */
