@@ -40,7 +40,7 @@ static void scoring_task(void *arg, int64_t task, int worker)
     for (int64_t first = task * TASK_ROWS; first < end; first += BLOCK_ROWS) {
         int32_t rows = end - first < BLOCK_ROWS ? (int32_t)(end - first) : BLOCK_ROWS;
         load_block(scoring, first, rows, x);
-        filter_block(kernels, scoring->filter, x, rows, labels);
+        filter_block(kernels, scoring->filter, x, rows, labels, NULL);
         if (scoring->labels != NULL)
             memcpy(scoring->labels + first, labels, (size_t)rows * sizeof *labels);
         if (scoring->distances == NULL) continue;

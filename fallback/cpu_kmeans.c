@@ -21,14 +21,6 @@ static int partial_open(struct kmeans_partial *partial, int32_t k, int32_t colum
     return SPOT_OK;
 }
 
-static void partial_clear(struct kmeans_partial *partial, int32_t k, int32_t columns)
-{
-    memset(partial->sums, 0, (size_t)k * (size_t)columns * sizeof *partial->sums);
-    memset(partial->weights, 0, (size_t)k * sizeof *partial->weights);
-    memset(partial->sizes, 0, (size_t)k * sizeof *partial->sizes);
-    partial->moved = partial->near_ties = 0;
-}
-
 static void partial_close(struct kmeans_partial *partial)
 {
     free(partial->sums);
@@ -42,8 +34,10 @@ static int worker_open(struct kmeans_worker *worker, int32_t k, int32_t columns)
     worker->weights = spot_alloc_zero(k, sizeof *worker->weights);
     worker->sizes = spot_alloc_zero(k, sizeof *worker->sizes);
     worker->far = spot_alloc(k, sizeof *worker->far);
+    worker->gathered = spot_alloc_zero((int64_t)columns, BLOCK_ROWS * sizeof *worker->gathered);
     if (partial_open(&worker->wide, k, columns) < 0 || worker->sums == NULL ||
-        worker->weights == NULL || worker->sizes == NULL || worker->far == NULL)
+        worker->weights == NULL || worker->sizes == NULL || worker->far == NULL ||
+        worker->gathered == NULL)
         return SPOT_ENOMEM;
     return SPOT_OK;
 }
@@ -54,6 +48,7 @@ static void worker_close(struct kmeans_worker *worker)
     free(worker->weights);
     free(worker->sizes);
     free(worker->far);
+    free(worker->gathered);
     partial_close(&worker->wide);
 }
 
@@ -66,6 +61,8 @@ static void run_close(struct kmeans_run *run)
     partial_close(&run->totals);
     filter_close(&run->filter);
     free(run->labels);
+    free(run->block_limits);
+    free(run->row_limits);
     free(run->scale);
     seeding_close(&run->seeding);
     free(run);
@@ -86,8 +83,12 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
     run->load_limit = (int64_t)1 << (62 - quantiser->column_bits);
     run->workers = calloc((size_t)run->threads, sizeof *run->workers);
     run->labels = spot_alloc(data->blocks * BLOCK_ROWS, sizeof *run->labels);
+    run->block_limits = spot_alloc(data->blocks, sizeof *run->block_limits);
+    bool by_row = run->plain && (int64_t)k * (data->columns + 5) >= ROW_LIMITS_WORK;
+    if (by_row) run->row_limits = spot_alloc(data->blocks * BLOCK_ROWS, sizeof *run->row_limits);
     run->scale = spot_alloc_zero(padded_columns(data->columns), sizeof *run->scale);
-    int failed = run->workers == NULL || run->labels == NULL || run->scale == NULL;
+    int failed = run->workers == NULL || run->labels == NULL || run->scale == NULL ||
+                 run->block_limits == NULL || (by_row && run->row_limits == NULL);
     failed = failed || partial_open(&run->totals, k, data->columns) < 0;
     failed =
         failed || filter_open(&run->filter, k, data->columns, data->offset, run->kernels->tile) < 0;
@@ -113,7 +114,7 @@ static int move_centres(struct kmeans_run *run, const double *centres, struct sp
     (void)err;
     size_t count = (size_t)run->k * (size_t)run->data->columns;
     memcpy(run->filter.exact, centres, count * sizeof *centres);
-    filter_pack(&run->filter, run->data->largest);
+    cpu_pack_centres(run);
     return SPOT_OK;
 }
 
@@ -121,8 +122,10 @@ static int start(struct kmeans_run *run, const double *centres, struct spot_erro
 {
     for (int64_t i = 0; i < run->data->blocks * BLOCK_ROWS; i++)
         run->labels[i] = -1;
-    partial_clear(&run->totals, run->k, run->data->columns);
-    return move_centres(run, centres, err);
+    cpu_partial_clear(&run->totals, run->k, run->data->columns);
+    int status = move_centres(run, centres, err);
+    cpu_unsettle(run);
+    return status;
 }
 
 static int copy_centres(struct kmeans_run *run, double *centres, struct spot_error *err)
@@ -133,154 +136,13 @@ static int copy_centres(struct kmeans_run *run, double *centres, struct spot_err
     return SPOT_OK;
 }
 
-/* ---- One pass ---------------------------------------------------------------------------------
+/* ---- Passes -----------------------------------------------------------------------------------
  */
-
-/* Empties the int64 sums into the thread's wide ones. */
-static void empty_narrow(struct kmeans_worker *worker, int32_t k, int32_t columns)
-{
-    if (worker->load == 0) return;
-    for (int32_t c = 0; c < k; c++) {
-        int64_t *narrow = worker->sums + (int64_t)c * padded_columns(columns);
-        struct int128 *wide = worker->wide.sums + (int64_t)c * columns;
-        for (int32_t j = 0; j < columns; j++) {
-            wide[j] = int128_add(wide[j], int128_from(narrow[j]));
-            narrow[j] = 0;
-        }
-        worker->wide.weights[c] =
-            int128_add(worker->wide.weights[c], int128_from(worker->weights[c]));
-        worker->weights[c] = 0;
-    }
-    worker->load = 0;
-}
-
-/* Adds (sign 1) or takes out (-1) a row of a weight that int64 sums can hold. */
-static void add_narrow(const struct kmeans_run *run, struct kmeans_worker *worker, const float *x,
-                       int32_t cluster, int64_t weight)
-{
-    const struct quantiser *q = run->quantiser;
-    int64_t *sums = worker->sums + (int64_t)cluster * padded_columns(q->columns);
-    for (int32_t j = 0; j < q->columns; j++)
-        sums[j] += weight * quantise((double)x[j * BLOCK_ROWS], q->scale[j]);
-    worker->weights[cluster] += weight;
-}
-
-/* The same for any weight, which stays positive here. */
-static void add_wide(const struct kmeans_run *run, struct kmeans_worker *worker, const float *x,
-                     int32_t cluster, struct int128 weight, bool out)
-{
-    const struct quantiser *q = run->quantiser;
-    struct int128 *sums = worker->wide.sums + (int64_t)cluster * q->columns;
-    for (int32_t j = 0; j < q->columns; j++) {
-        int64_t value = quantise((double)x[j * BLOCK_ROWS], q->scale[j]);
-        struct int128 term = int128_times(weight, value < 0 ? -value : value);
-        bool negative = (value < 0) != out;
-        sums[j] = int128_add(sums[j], negative ? int128_negate(term) : term);
-    }
-    worker->wide.weights[cluster] =
-        int128_add(worker->wide.weights[cluster], out ? int128_negate(weight) : weight);
-}
-
-/* Moves a row from its old cluster (-1: none) to a new one. */
-static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t row,
-                     const float *x, int32_t from, int32_t to)
-{
-    int64_t weight = row_weight(run->data, row), count = row_count(run->data, row);
-    worker->wide.moved += count;
-    worker->sizes[to] += count;
-    if (from >= 0) worker->sizes[from] -= count;
-    if (weight > (count == 1 ? run->load_limit : run->load_limit / count)) {
-        struct int128 total = int128_multiply(weight, count);
-        add_wide(run, worker, x, to, total, false);
-        if (from >= 0) add_wide(run, worker, x, from, total, true);
-        return;
-    }
-    weight *= count;
-    if (worker->load > run->load_limit - weight) empty_narrow(worker, run->k, run->data->columns);
-    worker->load += weight;
-    add_narrow(run, worker, x, to, weight);
-    if (from >= 0) add_narrow(run, worker, x, from, -weight);
-}
-
-/* Moves the rows of a block whose labels are new, where rows have weights or counts. */
-static void move_weighted(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t block,
-                          const int32_t *old, const int32_t *labels)
-{
-    const float *x = data_block(run->data, block);
-    for (int32_t i = 0; i < BLOCK_ROWS; i++)
-        if (old[i] != labels[i])
-            move_row(run, worker, block * BLOCK_ROWS + i, x + i, old[i], labels[i]);
-}
-
-/* The same where every row counts once, the usual case. */
-static void move_plain(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t block,
-                       const int32_t *old, const int32_t *labels)
-{
-    const int32_t columns = run->data->columns;
-    if (worker->load > run->load_limit - BLOCK_ROWS) empty_narrow(worker, run->k, columns);
-    worker->load += BLOCK_ROWS;
-    uint64_t moved = run->kernels->move_rows(data_block(run->data, block), columns, run->scale, old,
-                                             labels, worker->sums);
-    for (; moved != 0; moved &= moved - 1) {
-        const int i = __builtin_ctzll(moved);
-        worker->wide.moved++;
-        worker->sizes[labels[i]]++;
-        if (old[i] >= 0) worker->sizes[old[i]]--;
-    }
-}
-
-static void pass_task(void *arg, int64_t task, int worker_index)
-{
-    struct kmeans_run *run = arg;
-    struct kmeans_worker *worker = &run->workers[worker_index];
-    const struct backend_data *data = run->data;
-    int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
-    _Alignas(64) int32_t labels[BLOCK_ROWS];
-    for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
-        int32_t rows = block_rows(data, b);
-        int32_t *old = run->labels + b * BLOCK_ROWS;
-        worker->wide.near_ties +=
-            filter_block(run->kernels, &run->filter.filter, data_block(data, b), rows, labels);
-        for (int32_t i = rows; i < BLOCK_ROWS; i++)
-            labels[i] = old[i]; /* filling never moves */
-        if (memcmp(labels, old, sizeof labels) == 0) continue;
-        if (run->plain)
-            move_plain(run, worker, b, old, labels);
-        else
-            move_weighted(run, worker, b, old, labels);
-        memcpy(old, labels, sizeof labels);
-    }
-}
-
-/* Adds a thread's part to the totals and clears it. */
-static void merge_worker(struct kmeans_run *run, struct kmeans_worker *worker)
-{
-    struct kmeans_partial *totals = &run->totals, *part = &worker->wide;
-    int32_t columns = run->data->columns;
-    if (part->moved > 0) {
-        empty_narrow(worker, run->k, columns);
-        for (int64_t i = 0; i < (int64_t)run->k * columns; i++)
-            totals->sums[i] = int128_add(totals->sums[i], part->sums[i]);
-        for (int32_t c = 0; c < run->k; c++) {
-            struct int128 weight = run->plain ? int128_from(worker->sizes[c]) : part->weights[c];
-            totals->weights[c] = int128_add(totals->weights[c], weight);
-            totals->sizes[c] += worker->sizes[c];
-            worker->sizes[c] = 0;
-        }
-    }
-    totals->moved += part->moved;
-    totals->near_ties += part->near_ties;
-    if (part->moved > 0) partial_clear(part, run->k, columns);
-    part->near_ties = 0;
-}
 
 static int pass(struct kmeans_run *run, struct spot_error *err)
 {
     (void)err;
-    run->totals.moved = run->totals.near_ties = 0;
-    parallel(run, run->data->tasks, pass_task, run);
-    for (int i = 0; i < run->threads; i++)
-        merge_worker(run, &run->workers[i]);
+    cpu_pass(run);
     return SPOT_OK;
 }
 
@@ -309,14 +171,14 @@ static bool has_empty_cluster(const struct kmeans_run *run)
 static enum kmeans_event_kind step(struct kmeans_run *run, double tolerance,
                                    struct kmeans_event *event)
 {
-    pass(run, NULL);
+    cpu_pass(run);
     event->steps++;
     event->moved = run->totals.moved;
     event->near_ties += run->totals.near_ties;
     if (has_empty_cluster(run)) return KMEANS_EMPTY;
     event->shift = update_centres(run->quantiser, run->k, run->totals.sums, run->totals.weights,
                                   run->filter.exact);
-    filter_pack(&run->filter, run->data->largest);
+    cpu_pack_centres(run);
     if (event->moved == 0) return KMEANS_STABLE;
     return event->shift <= tolerance ? KMEANS_SHIFT : KMEANS_STEPS;
 }

@@ -7,6 +7,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,11 +24,12 @@ int filter_open(struct filter_space *space, int32_t k, int32_t columns, const do
     space->tiles = (k + tile - 1) / tile;
     int64_t padded = (int64_t)space->tiles * tile;
     space->exact = spot_alloc((int64_t)k * columns, sizeof *space->exact);
+    space->previous = spot_alloc_zero((int64_t)k * columns, sizeof *space->previous);
     space->packed = spot_alloc_zero(padded * columns, sizeof *space->packed);
     space->halves = spot_alloc(padded, sizeof *space->halves);
     space->reach = spot_alloc(columns, sizeof *space->reach);
-    if (space->exact == NULL || space->packed == NULL || space->halves == NULL ||
-        space->reach == NULL) {
+    if (space->exact == NULL || space->previous == NULL || space->packed == NULL ||
+        space->halves == NULL || space->reach == NULL) {
         filter_close(space);
         return SPOT_ENOMEM;
     }
@@ -45,24 +47,51 @@ int filter_open(struct filter_space *space, int32_t k, int32_t columns, const do
 void filter_close(struct filter_space *space)
 {
     free(space->exact);
+    free(space->previous);
     free(space->packed);
     free(space->halves);
     free(space->reach);
     memset(space, 0, sizeof *space);
 }
 
-static float margin_of(const struct filter_space *space, const float *largest, double half)
+/* The bounds for this pass; the reserve stays as long as it is at least three margins, since limits
+ * found with it are still in use. Returns whether it stayed. */
+static bool bound_errors(struct filter_space *space, const float *largest, double half)
 {
-    double product = 0.0, distance = 0.0;
-    for (int32_t j = 0; j < space->filter.columns; j++) {
+    struct kmeans_filter *filter = &space->filter;
+    const int32_t d = filter->columns;
+    double product = 0.0, distance = 0.0, squares = 0.0;
+    for (int32_t j = 0; j < d; j++) {
         double x = (double)largest[j];
         product += x * space->reach[j];
         distance += (x + space->reach[j]) * (x + space->reach[j]);
+        squares += x * x;
     }
-    return score_margin(space->filter.columns, half, product, distance);
+    filter->margin = score_margin(d, half, product, distance);
+    filter->spread = (float)((d + 4) * 0x1p-23 * (squares + 2 * (half + product)) + 0x1p-100);
+    if (3 * filter->margin <= filter->reserve) return true;
+    filter->reserve = 4 * filter->margin;
+    return false;
 }
 
-void filter_pack(struct filter_space *space, const float *largest)
+/* How far the centre that moved most is from where it was when they were packed last. */
+static double largest_movement(const struct filter_space *space)
+{
+    const struct kmeans_filter *filter = &space->filter;
+    double largest = 0.0;
+    for (int32_t c = 0; c < filter->k; c++) {
+        double square = 0.0;
+        for (int64_t j = 0; j < filter->columns; j++) {
+            int64_t at = (int64_t)c * filter->columns + j;
+            double difference = space->exact[at] - space->previous[at];
+            square += difference * difference;
+        }
+        if (square > largest) largest = square;
+    }
+    return sqrt(largest) * (1 + 1e-9) + 0x1p-500;
+}
+
+double filter_pack(struct filter_space *space, const float *largest)
 {
     const struct kmeans_filter *filter = &space->filter;
     int32_t d = filter->columns, tile = space->tile;
@@ -80,7 +109,9 @@ void filter_pack(struct filter_space *space, const float *largest)
         space->halves[c] = (float)half;
         if (half > highest_half) highest_half = half;
     }
-    space->filter.margin = margin_of(space, largest, highest_half);
+    double movement = largest_movement(space);
+    memcpy(space->previous, space->exact, (size_t)filter->k * (size_t)d * sizeof *space->previous);
+    return bound_errors(space, largest, highest_half) ? movement : INFINITY;
 }
 
 /* The definition, for one row. */
@@ -100,9 +131,9 @@ static int32_t nearest_centre(const struct kmeans_filter *filter, const float *x
 }
 
 int32_t filter_block(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
-                     const float *x, int32_t rows, int32_t *labels)
+                     const float *x, int32_t rows, int32_t *labels, struct filter_limits *limits)
 {
-    uint64_t ties = kernels->filter(filter, x, labels);
+    uint64_t ties = kernels->filter(filter, x, labels, limits);
     if (rows < BLOCK_ROWS) ties &= ((uint64_t)1 << rows) - 1;
     int32_t decided = 0;
     for (; ties != 0; ties &= ties - 1) {

@@ -8,10 +8,11 @@
 struct filter_space {
     struct kmeans_filter filter;
     int32_t tile, tiles;
-    double *exact; /* (k, columns) */
-    float *packed; /* (tiles, columns, tile) */
-    float *halves; /* (tiles * tile) */
-    double *reach; /* (columns) largest |centre without offset| */
+    double *exact;    /* (k, columns) */
+    double *previous; /* (k, columns) the centres packed last */
+    float *packed;    /* (tiles, columns, tile) */
+    float *halves;    /* (tiles * tile) */
+    double *reach;    /* (columns) largest |centre without offset| */
 };
 
 /* 0, or SPOT_ENOMEM with everything freed. offset (columns) is borrowed. */
@@ -19,12 +20,14 @@ int filter_open(struct filter_space *space, int32_t k, int32_t columns, const do
                 int32_t tile);
 void filter_close(struct filter_space *space);
 
-/* Packs space->exact and bounds the error for rows with |x_j| <= largest_j; (columns). */
-void filter_pack(struct filter_space *space, const float *largest);
+/* Packs space->exact and bounds the error for rows with |x_j| <= largest_j; (columns). Returns how
+ * far the centre moved most since the last time, or infinity where no limit found before holds. */
+double filter_pack(struct filter_space *space, const float *largest);
 
 /* Labels of one block by the written definition: the kernels' filter, then float64 for the rows it
- * could not decide among the first `rows`. labels (BLOCK_ROWS). Returns how many those were. */
+ * could not decide among the first `rows`. labels (BLOCK_ROWS), limits as in kmeans_kernels.h.
+ * Returns how many those were. */
 int32_t filter_block(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
-                     const float *x, int32_t rows, int32_t *labels);
+                     const float *x, int32_t rows, int32_t *labels, struct filter_limits *limits);
 
 #endif

@@ -42,9 +42,36 @@ ALWAYS_INLINE uint64_t decide(const struct ranking *ranking, float margin, int32
     return (uint64_t)_mm256_movemask_ps(close);
 }
 
+static float least_of(const float *limits)
+{
+    __m256 least = _mm256_load_ps(limits);
+    for (int i = LANES; i < BLOCK_ROWS; i += LANES)
+        least = _mm256_min_ps(least, _mm256_load_ps(limits + i));
+    __m128 four = _mm_min_ps(_mm256_castps256_ps128(least), _mm256_extractf128_ps(least, 1));
+    four = _mm_min_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_min_ss(four, _mm_movehdup_ps(four)));
+}
+
+/* Limits of 8 rows: the drift so far and (second - best - reserve) / (2 l), with l at least the
+ * distance to the second centre. */
+ALWAYS_INLINE __m256 limits_of(const struct kmeans_filter *filter, const struct ranking *ranking,
+                               const float *x)
+{
+    __m256 norm = _mm256_set1_ps(filter->spread);
+    for (int32_t j = 0; j < filter->columns; j++, x += BLOCK_ROWS)
+        norm = _mm256_fmadd_ps(_mm256_load_ps(x), _mm256_load_ps(x), norm);
+    __m256 gap = _mm256_sub_ps(_mm256_sub_ps(ranking->second, ranking->best),
+                               _mm256_set1_ps(filter->reserve));
+    __m256 square = _mm256_fmadd_ps(_mm256_set1_ps(2.0f), ranking->second, norm);
+    __m256 room =
+        _mm256_mul_ps(_mm256_mul_ps(gap, _mm256_set1_ps(ROOM_FACTOR)), _mm256_rsqrt_ps(square));
+    return _mm256_mul_ps(_mm256_add_ps(room, _mm256_set1_ps(filter->drift)),
+                         _mm256_set1_ps(LIMIT_FACTOR));
+}
+
 /* columns and vectors are literals: x lives in columns * vectors registers. */
 ALWAYS_INLINE uint64_t filter_strip(const struct kmeans_filter *filter, const float *x,
-                                    int32_t *labels, int32_t columns, int vectors)
+                                    int32_t *labels, float *limits, int32_t columns, int vectors)
 {
     __m256 row[2][8];
     struct ranking rankings[2];
@@ -70,17 +97,24 @@ ALWAYS_INLINE uint64_t filter_strip(const struct kmeans_filter *filter, const fl
         }
     }
     uint64_t ties = 0;
-    for (int v = 0; v < vectors; v++)
+    for (int v = 0; v < vectors; v++) {
         ties |= decide(&rankings[v], filter->margin, labels + v * LANES) << (v * LANES);
+        if (limits != NULL)
+            _mm256_storeu_ps(limits + v * LANES, limits_of(filter, &rankings[v], x + v * LANES));
+    }
     return ties;
 }
 
 ALWAYS_INLINE uint64_t filter_narrow(const struct kmeans_filter *filter, const float *x,
-                                     int32_t *labels, int32_t columns, int vectors)
+                                     int32_t *labels, struct filter_limits *limits, int32_t columns,
+                                     int vectors)
 {
     uint64_t ties = 0;
     for (int i = 0; i < BLOCK_ROWS; i += vectors * LANES)
-        ties |= filter_strip(filter, x + i, labels + i, columns, vectors) << i;
+        ties |= filter_strip(filter, x + i, labels + i, limits == NULL ? NULL : limits->rows + i,
+                             columns, vectors)
+                << i;
+    if (limits != NULL) limits->least = least_of(limits->rows);
     return ties;
 }
 
@@ -109,7 +143,8 @@ ALWAYS_INLINE void filter_tile(const struct kmeans_filter *filter, const float *
             rank(&rankings[v], score[c][v], _mm256_set1_epi32(first + c));
 }
 
-static uint64_t filter_wide(const struct kmeans_filter *filter, const float *x, int32_t *labels)
+static uint64_t filter_wide(const struct kmeans_filter *filter, const float *x, int32_t *labels,
+                            struct filter_limits *limits)
 {
     uint64_t ties = 0;
     for (int row = 0; row < BLOCK_ROWS; row += TILE_VECTORS * LANES) {
@@ -129,32 +164,36 @@ static uint64_t filter_wide(const struct kmeans_filter *filter, const float *x, 
         for (int v = 0; v < TILE_VECTORS; v++) {
             const int at = row + v * LANES;
             ties |= decide(&rankings[v], filter->margin, labels + at) << at;
+            if (limits != NULL)
+                _mm256_store_ps(limits->rows + at, limits_of(filter, &rankings[v], x + at));
         }
     }
+    if (limits != NULL) limits->least = least_of(limits->rows);
     return ties;
 }
 
-static uint64_t filter_avx2(const struct kmeans_filter *filter, const float *x, int32_t *labels)
+static uint64_t filter_avx2(const struct kmeans_filter *filter, const float *x, int32_t *labels,
+                            struct filter_limits *limits)
 {
     switch (filter->columns) {
     case 1:
-        return filter_narrow(filter, x, labels, 1, 2);
+        return filter_narrow(filter, x, labels, limits, 1, 2);
     case 2:
-        return filter_narrow(filter, x, labels, 2, 2);
+        return filter_narrow(filter, x, labels, limits, 2, 2);
     case 3:
-        return filter_narrow(filter, x, labels, 3, 2);
+        return filter_narrow(filter, x, labels, limits, 3, 2);
     case 4:
-        return filter_narrow(filter, x, labels, 4, 2);
+        return filter_narrow(filter, x, labels, limits, 4, 2);
     case 5:
-        return filter_narrow(filter, x, labels, 5, 1);
+        return filter_narrow(filter, x, labels, limits, 5, 1);
     case 6:
-        return filter_narrow(filter, x, labels, 6, 1);
+        return filter_narrow(filter, x, labels, limits, 6, 1);
     case 7:
-        return filter_narrow(filter, x, labels, 7, 1);
+        return filter_narrow(filter, x, labels, limits, 7, 1);
     case 8:
-        return filter_narrow(filter, x, labels, 8, 1);
+        return filter_narrow(filter, x, labels, limits, 8, 1);
     default:
-        return filter_wide(filter, x, labels);
+        return filter_wide(filter, x, labels, limits);
     }
 }
 
@@ -206,6 +245,17 @@ static int64_t add_lanes(__m256i sum)
     int64_t sums[4];
     _mm256_storeu_si256((__m256i *)sums, sum);
     return sums[0] + sums[1] + sums[2] + sums[3];
+}
+
+static uint64_t unsettled_avx2(const float *limits, float drift)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < BLOCK_ROWS; i += LANES) {
+        __m256 below =
+            _mm256_cmp_ps(_mm256_loadu_ps(limits + i), _mm256_set1_ps(drift), _CMP_NGT_UQ);
+        bits |= (uint64_t)_mm256_movemask_ps(below) << i;
+    }
+    return bits;
 }
 
 ALWAYS_INLINE uint64_t changed_rows(const int32_t *from, const int32_t *to)
@@ -330,6 +380,7 @@ const struct kmeans_kernels *kmeans_kernels_avx2(void)
         .name = "avx2",
         .tile = TILE,
         .filter = filter_avx2,
+        .unsettled = unsettled_avx2,
         .move_rows = move_rows_avx2,
         .distances = distances_avx2,
         .potentials = potentials_avx2,

@@ -42,10 +42,25 @@ ALWAYS_INLINE uint64_t decide(const struct ranking *ranking, float margin, int32
     return _mm512_cmp_ps_mask(gap, _mm512_set1_ps(margin), _CMP_NGT_UQ);
 }
 
+/* Limits of 16 rows: the drift so far and (second - best - reserve) / (2 l), with l at least the
+ * distance to the second centre. */
+ALWAYS_INLINE __m512 limits_of(const struct kmeans_filter *filter, const struct ranking *ranking,
+                               __m512 norm)
+{
+    __m512 gap = _mm512_sub_ps(_mm512_sub_ps(ranking->second, ranking->best),
+                               _mm512_set1_ps(filter->reserve));
+    __m512 square = _mm512_fmadd_ps(_mm512_set1_ps(2.0f), ranking->second,
+                                    _mm512_add_ps(norm, _mm512_set1_ps(filter->spread)));
+    __m512 room =
+        _mm512_mul_ps(_mm512_mul_ps(gap, _mm512_set1_ps(ROOM_FACTOR)), _mm512_rsqrt14_ps(square));
+    return _mm512_mul_ps(_mm512_add_ps(room, _mm512_set1_ps(filter->drift)),
+                         _mm512_set1_ps(LIMIT_FACTOR));
+}
+
 /* columns is a literal: x lives in registers, what does not fit is an operand in memory. The
  * unrolling keeps the rankings in registers as well. */
 ALWAYS_INLINE uint64_t filter_narrow(const struct kmeans_filter *filter, const float *x,
-                                     int32_t *labels, int32_t columns)
+                                     int32_t *labels, struct filter_limits *limits, int32_t columns)
 {
     __m512 row[VECTORS][8];
     struct ranking rankings[VECTORS];
@@ -75,6 +90,18 @@ ALWAYS_INLINE uint64_t filter_narrow(const struct kmeans_filter *filter, const f
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; v++)
         ties |= decide(&rankings[v], filter->margin, labels + v * LANES) << (v * LANES);
+    if (limits == NULL) return ties;
+    __m512 least = _mm512_set1_ps(INFINITY);
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; v++) {
+        __m512 norm = _mm512_setzero_ps();
+        for (int32_t j = 0; j < columns; j++)
+            norm = _mm512_fmadd_ps(row[v][j], row[v][j], norm);
+        __m512 limit = limits_of(filter, &rankings[v], norm);
+        _mm512_store_ps(limits->rows + v * LANES, limit);
+        least = _mm512_min_ps(least, limit);
+    }
+    limits->least = _mm512_reduce_min_ps(least);
     return ties;
 }
 
@@ -103,9 +130,19 @@ ALWAYS_INLINE void filter_tile(const struct kmeans_filter *filter, const float *
             rank(&rankings[v], score[c][v], _mm512_set1_epi32(first + c));
 }
 
-static uint64_t filter_wide(const struct kmeans_filter *filter, const float *x, int32_t *labels)
+ALWAYS_INLINE __m512 squared_norms(const float *x, int32_t columns)
+{
+    __m512 norm = _mm512_setzero_ps();
+    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS)
+        norm = _mm512_fmadd_ps(_mm512_load_ps(x), _mm512_load_ps(x), norm);
+    return norm;
+}
+
+static uint64_t filter_wide(const struct kmeans_filter *filter, const float *x, int32_t *labels,
+                            struct filter_limits *limits)
 {
     uint64_t ties = 0;
+    __m512 least = _mm512_set1_ps(INFINITY);
     for (int row = 0; row < BLOCK_ROWS; row += TILE_VECTORS * LANES) {
         struct ranking rankings[TILE_VECTORS];
         for (int v = 0; v < TILE_VECTORS; v++)
@@ -123,33 +160,50 @@ static uint64_t filter_wide(const struct kmeans_filter *filter, const float *x, 
         for (int v = 0; v < TILE_VECTORS; v++) {
             const int at = row + v * LANES;
             ties |= decide(&rankings[v], filter->margin, labels + at) << at;
+            if (limits == NULL) continue;
+            __m512 norm = squared_norms(x + at, filter->columns);
+            __m512 limit = limits_of(filter, &rankings[v], norm);
+            _mm512_store_ps(limits->rows + at, limit);
+            least = _mm512_min_ps(least, limit);
         }
     }
+    if (limits != NULL) limits->least = _mm512_reduce_min_ps(least);
     return ties;
 }
 
-static uint64_t filter_avx512(const struct kmeans_filter *filter, const float *x, int32_t *labels)
+static uint64_t filter_avx512(const struct kmeans_filter *filter, const float *x, int32_t *labels,
+                              struct filter_limits *limits)
 {
     switch (filter->columns) {
     case 1:
-        return filter_narrow(filter, x, labels, 1);
+        return filter_narrow(filter, x, labels, limits, 1);
     case 2:
-        return filter_narrow(filter, x, labels, 2);
+        return filter_narrow(filter, x, labels, limits, 2);
     case 3:
-        return filter_narrow(filter, x, labels, 3);
+        return filter_narrow(filter, x, labels, limits, 3);
     case 4:
-        return filter_narrow(filter, x, labels, 4);
+        return filter_narrow(filter, x, labels, limits, 4);
     case 5:
-        return filter_narrow(filter, x, labels, 5);
+        return filter_narrow(filter, x, labels, limits, 5);
     case 6:
-        return filter_narrow(filter, x, labels, 6);
+        return filter_narrow(filter, x, labels, limits, 6);
     case 7:
-        return filter_narrow(filter, x, labels, 7);
+        return filter_narrow(filter, x, labels, limits, 7);
     case 8:
-        return filter_narrow(filter, x, labels, 8);
+        return filter_narrow(filter, x, labels, limits, 8);
     default:
-        return filter_wide(filter, x, labels);
+        return filter_wide(filter, x, labels, limits);
     }
+}
+
+static uint64_t unsettled_avx512(const float *limits, float drift)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < BLOCK_ROWS; i += LANES)
+        bits |= (uint64_t)_mm512_cmp_ps_mask(_mm512_loadu_ps(limits + i), _mm512_set1_ps(drift),
+                                             _CMP_NGT_UQ)
+                << i;
+    return bits;
 }
 
 ALWAYS_INLINE uint64_t changed_rows(const int32_t *from, const int32_t *to)
@@ -303,6 +357,7 @@ const struct kmeans_kernels *kmeans_kernels_avx512(void)
         .name = "avx512",
         .tile = TILE,
         .filter = filter_avx512,
+        .unsettled = unsettled_avx512,
         .move_rows = move_rows_avx512,
         .distances = distances_avx512,
         .potentials = potentials_avx512,

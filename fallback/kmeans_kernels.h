@@ -13,6 +13,11 @@
  */
 enum { BLOCK_ROWS = 64 };
 
+/* For limits: half of a gap over a distance, less the error of approximate reciprocal roots; and
+ * less the rounding of the sum. */
+#define ROOM_FACTOR (0.5f * (1.0f - 0x1p-10f))
+#define LIMIT_FACTOR (1.0f - 0x1p-22f)
+
 /* Columns of a row of sums, filled up to whole vectors. */
 static inline int32_t padded_columns(int32_t columns)
 {
@@ -27,6 +32,16 @@ struct kmeans_filter {
     const float *centres; /* (tiles, columns, tile) without offset, rounded; 0 past k */
     const float *halves;  /* (tiles * tile) half their squared norm; FLT_MAX past k */
     float margin;         /* twice the bound of a score's error */
+    float reserve;        /* what a gap must keep, at least three margins */
+    float spread;         /* bound of the error of 2 score + |x|^2 */
+    float drift;          /* at most how far centres have moved since the fit began */
+};
+
+/* How long rows stay settled: while no centre has moved farther, since the fit began, than a row's
+ * limit, the row neither changes its label nor comes within the margin (docs/exactness.md). */
+struct filter_limits {
+    _Alignas(64) float rows[BLOCK_ROWS];
+    float least; /* of all */
 };
 
 /* A sum of products that would not fit 64 bits, from the sums of its halves: the terms' lowest
@@ -51,8 +66,13 @@ struct kmeans_kernels {
 
     /* For each row the lowest index among the smallest score_c = halves_c - sum_j x_j c_j, in
      * float32 with any order and contraction. Bit i of the result is set where the second smallest
-     * score is not above the smallest by more than the margin: those rows are decided again. */
-    uint64_t (*filter)(const struct kmeans_filter *filter, const float *x, int32_t *labels);
+     * score is not above the smallest by more than the margin: those rows are decided again.
+     * limits may be NULL. */
+    uint64_t (*filter)(const struct kmeans_filter *filter, const float *x, int32_t *labels,
+                       struct filter_limits *limits);
+
+    /* The bits of the rows whose limit is not above the drift; NaN is not. */
+    uint64_t (*unsettled)(const float *limits, float drift);
 
     /* Takes every row whose labels differ out of the sums of its cluster `from` (-1: it has none)
      * and puts it into those of `to`: rint(scale_j * x_j) in column j. scale (padded_columns),

@@ -7,8 +7,18 @@
 #include "numerics/distance.h"
 #include "numerics/quantiser.h"
 
-static uint64_t filter_ref(const struct kmeans_filter *filter, const float *x, int32_t *labels)
+/* Every row is looked at again. */
+static void forget_limits(struct filter_limits *limits)
 {
+    for (int32_t i = 0; i < BLOCK_ROWS; i++)
+        limits->rows[i] = -1.0f;
+    limits->least = -1.0f;
+}
+
+static uint64_t filter_ref(const struct kmeans_filter *filter, const float *x, int32_t *labels,
+                           struct filter_limits *limits)
+{
+    if (limits != NULL) forget_limits(limits);
     for (int32_t i = 0; i < BLOCK_ROWS; i++) {
         double nearest = INFINITY;
         labels[i] = 0;
@@ -23,6 +33,14 @@ static uint64_t filter_ref(const struct kmeans_filter *filter, const float *x, i
         }
     }
     return 0;
+}
+
+static uint64_t unsettled_ref(const float *limits, float drift)
+{
+    uint64_t bits = 0;
+    for (int32_t i = 0; i < BLOCK_ROWS; i++)
+        bits |= (uint64_t) !(limits[i] > drift) << i;
+    return bits;
 }
 
 static uint64_t move_rows_ref(const float *x, int32_t columns, const double *scale,
@@ -89,6 +107,7 @@ const struct kmeans_kernels *kmeans_kernels_ref(void)
         .name = "ref",
         .tile = 1,
         .filter = filter_ref,
+        .unsettled = unsettled_ref,
         .move_rows = move_rows_ref,
         .distances = distances_ref,
         .potentials = potentials_ref,

@@ -146,9 +146,9 @@ static uint64_t check_filter(const struct kmeans_kernels *variant, struct labels
 {
     static struct labels truth;
     const struct kmeans_filter *filter = pack(variant->tile);
-    kmeans_kernels_ref()->filter(filter, problem.x, truth.at);
+    kmeans_kernels_ref()->filter(filter, problem.x, truth.at, NULL);
     memset(labels, 0xa5, sizeof *labels);
-    uint64_t ties = variant->filter(filter, problem.x, labels->at);
+    uint64_t ties = variant->filter(filter, problem.x, labels->at, NULL);
     int wrong = 0;
     for (int i = 0; i < BLOCK_ROWS; i++)
         wrong += (ties >> i & 1) == 0 && labels->at[i] != truth.at[i];
@@ -170,7 +170,7 @@ static void reference_is_the_definition(void)
         problem.x[BLOCK_ROWS + i] = 1.5f;
     }
     const struct kmeans_kernels *ref = kmeans_kernels_ref();
-    CU_ASSERT_EQUAL(ref->filter(pack(ref->tile), problem.x, labels), 0);
+    CU_ASSERT_EQUAL(ref->filter(pack(ref->tile), problem.x, labels, NULL), 0);
     double d2[BLOCK_ROWS];
     ref->own_distances(&problem.filter, problem.x, labels, d2);
     for (int i = 0; i < 3; i++)
@@ -252,6 +252,69 @@ static void duplicated_centres_tie_at_the_lowest_index(void)
         }
 }
 
+/* Moves every centre by `length`: that of cluster `own` away from row i, the others towards it. */
+static void move_against(int i, int32_t own, double length, double *centres)
+{
+    for (int32_t c = 0; c < problem.k; c++) {
+        const double *old = problem.exact + c * problem.d;
+        double square = 0.0;
+        for (int32_t j = 0; j < problem.d; j++) {
+            double x = (double)problem.x[j * BLOCK_ROWS + i] + problem.offset[j];
+            square += (old[j] - x) * (old[j] - x);
+        }
+        double share = (c == own ? length : -length) / sqrt(square);
+        for (int32_t j = 0; j < problem.d; j++) {
+            double x = (double)problem.x[j * BLOCK_ROWS + i] + problem.offset[j];
+            centres[c * problem.d + j] = old[j] + (old[j] - x) * share;
+        }
+    }
+}
+
+static int32_t nearest_to_row(int i, const double *centres)
+{
+    int32_t label = 0;
+    double nearest = INFINITY;
+    for (int32_t c = 0; c < problem.k; c++) {
+        double d2 = squared_distance(problem.x + i, BLOCK_ROWS, problem.offset,
+                                     centres + c * problem.d, problem.d);
+        if (d2 < nearest) label = c;
+        nearest = fmin(nearest, d2);
+    }
+    return label;
+}
+
+/* However the centres move: no farther than its limit, a row keeps its label. */
+static void rows_stay_within_their_limits(void)
+{
+    static double centres[MAX_K * MAX_D];
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    int32_t labels[BLOCK_ROWS];
+    for (int a = 0; a < DIMENSIONS; a++)
+        for (int v = 1; v < count; v++) {
+            make_blobs(dimensions[a], 9, 5.0);
+            pack(variants[v]->tile);
+            problem.filter.reserve = 4 * problem.filter.margin;
+            problem.filter.spread = problem.filter.margin;
+            struct filter_limits limits;
+            variants[v]->filter(&problem.filter, problem.x, labels, &limits);
+            float least = INFINITY;
+            int settled = 0;
+            for (int i = 0; i < BLOCK_ROWS; i++) {
+                least = fminf(least, limits.rows[i]);
+                settled += limits.rows[i] > 0;
+                if (!(limits.rows[i] > 0)) continue;
+                move_against(i, labels[i], (double)limits.rows[i], centres);
+                CU_ASSERT_EQUAL(nearest_to_row(i, centres), labels[i]);
+            }
+            CU_ASSERT_EQUAL(limits.least, least);
+            CU_ASSERT_TRUE(settled > BLOCK_ROWS / 2);
+            uint64_t open = variants[v]->unsettled(limits.rows, 0.0f);
+            CU_ASSERT_EQUAL(count_bits(open), BLOCK_ROWS - settled);
+            CU_ASSERT_EQUAL(open, kmeans_kernels_ref()->unsettled(limits.rows, 0.0f));
+        }
+}
+
 /* A score that overflows must never look decided when its margin says nothing is. */
 static void scores_beyond_float32_are_ties(void)
 {
@@ -263,7 +326,8 @@ static void scores_beyond_float32_are_ties(void)
         for (int v = 1; v < count; v++) {
             pack(variants[v]->tile);
             problem.filter.margin = INFINITY;
-            CU_ASSERT_EQUAL(variants[v]->filter(&problem.filter, problem.x, labels.at), UINT64_MAX);
+            CU_ASSERT_EQUAL(variants[v]->filter(&problem.filter, problem.x, labels.at, NULL),
+                            UINT64_MAX);
         }
     }
 }
@@ -451,7 +515,7 @@ static void time_filter(const struct kmeans_kernels *variant, int lanes, double 
     for (int run = 0; run < RUNS; run++) {
         double start = seconds();
         for (int call = 0; call < calls; call++)
-            variant->filter(filter, problem.x, labels);
+            variant->filter(filter, problem.x, labels, NULL);
         double ns = (seconds() - start) * 1e9 / calls / BLOCK_ROWS;
         shares[run] = operations / (lanes * peak() * ns);
         fastest = fmin(fastest, ns);
@@ -478,6 +542,7 @@ int main(int argc, char **argv)
         {"labels are the definition's unless tied", labels_are_the_definitions_unless_tied},
         {"crowded scores are reported", crowded_scores_are_reported},
         {"duplicated centres tie at the lowest index", duplicated_centres_tie_at_the_lowest_index},
+        {"rows stay within their limits", rows_stay_within_their_limits},
         {"scores beyond float32 are ties", scores_beyond_float32_are_ties},
         {"moved rows are added exactly", moved_rows_are_added_exactly},
         {"distances are bit-equal", distances_are_bit_equal},
