@@ -41,6 +41,32 @@ static inline void write_value(FILE *out, const struct batch *batch, int32_t j, 
                (size_t)(column->text_offsets[row + 1] - column->text_offsets[row]), out);
 }
 
+/* What the reader says of a column is what its values say. */
+static inline void expect_facts(const struct column *column, int64_t rows)
+{
+    const struct column_facts *facts = &column->facts;
+    bool whole = true, float32 = true;
+    int64_t missing = 0;
+    double minimum = INFINITY, maximum = -INFINITY;
+    if (!facts->known) return;
+    for (int64_t row = 0; row < rows; row++) {
+        double value = column->values[row];
+        if (isnan(value)) {
+            missing++;
+            continue;
+        }
+        whole = whole && value == rint(value) && !(value == 0.0 && signbit(value));
+        float32 = float32 && value == (double)(float)value;
+        minimum = fmin(minimum, value);
+        maximum = fmax(maximum, value);
+    }
+    CU_ASSERT_EQUAL(facts->missing, missing);
+    CU_ASSERT_EQUAL(facts->minimum, minimum);
+    CU_ASSERT_EQUAL(facts->maximum, maximum);
+    CU_ASSERT(!facts->whole || whole);
+    CU_ASSERT_EQUAL(facts->float32, float32);
+}
+
 static inline int write_batch(void *arg, struct batch *batch, struct spot_error *err)
 {
     struct table_text *table = arg;
@@ -49,6 +75,8 @@ static inline int write_batch(void *arg, struct batch *batch, struct spot_error 
     table->rows += batch->rows;
     table->bad_cells += batch->bad_cells;
     table->bad_rows += batch->bad_rows;
+    for (int32_t j = 0; j < batch->columns_count; j++)
+        expect_facts(&batch->columns[j], batch->rows);
     for (int64_t row = 0; row < batch->rows; row++)
         for (int32_t j = 0; j < batch->columns_count; j++) {
             fprintf(table->out, "%s%s=", j == 0 ? "" : " ", table->specs[j].name);

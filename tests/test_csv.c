@@ -55,6 +55,26 @@ static void reads_line_ends_and_delimiters(void)
     read_text("a,b,c", specs, 2, "");
 }
 
+/* One column at a time, so that each has a value that stands out. */
+static void knows_the_values(void)
+{
+    const char *const missing[] = {"99", "-1.5"};
+    const struct column_spec number[] = {{.name = "n",
+                                          .source = "n",
+                                          .type = COLUMN_NUMBER,
+                                          .missing = missing,
+                                          .missing_count = 2}};
+    read_text("n,m\n1,\n99,\n3,\n,\n-1.50,\n", number, 1, "n=1\nn=?\nn=3\nn=?\nn=?\n");
+    read_text("n,m\n7,\n-0,\n-0.0,\n", number, 1, "n=7\nn=-0\nn=-0\n");
+    read_text("n,m\n2.0,\n-5,\n", number, 1, "n=2\nn=-5\n");
+    read_text("n,m\n0.1,\n1,\n", number, 1, "n=0.10000000000000001\nn=1\n");
+    read_text("n,m\n0.5,\n+32768,\n", number, 1, "n=0.5\nn=32768\n");
+    read_text("n,m\n16777217,\n9999999,\n", number, 1, "n=16777217\nn=9999999\n");
+    read_text("n,m\n1e300,\n-1e-300,\n", number, 1, "n=1.0000000000000001e+300\nn=-1e-300\n");
+    read_text("n,m\nx,\n99,\n", number, 1, "n=?\nn=?\n");
+    read_text("n,m\n\"12\",\n 0.25 ,\n", number, 1, "n=12\nn=0.25\n");
+}
+
 static void undoes_quotes(void)
 {
     const struct column_spec specs[] = {{.name = "a", .source = "a", .type = COLUMN_NUMBER},
@@ -84,6 +104,7 @@ int main(void)
     const struct suite_test tests[] = {
         {"reads the types", reads_the_types},
         {"reads line ends and delimiters", reads_line_ends_and_delimiters},
+        {"knows the values", knows_the_values},
         {"undoes quotes", undoes_quotes},
         {"names what is wrong", names_what_is_wrong},
         {NULL, NULL},

@@ -14,14 +14,73 @@ static enum decimal_result parse(const char *text, char point, double *value)
     return decimal_parse(text, text + strlen(text), point, value);
 }
 
+static bool same(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+/* The ways for short numbers: 1 where one of them reads the text, 0 where none does, -1 where it
+ * is not the number that decimal_parse reads. What follows the text must not matter. */
+static int parse_short(const char *text, char point)
+{
+    const char *const behind[] = {"\0\0\0\0\0\0\0\0", "12345678", ".5.5.5.5", ",\n,\n,\n,\n"};
+    size_t length = strlen(text);
+    char copy[80];
+    int read = 0;
+    double value = 7, general = 7;
+    bool good = parse(text, point, &general) == DECIMAL_OK;
+    for (int i = 0; i < 4 && length > 0 && length < 64; i++) {
+        uint64_t digits;
+        memcpy(copy, text, length);
+        memcpy(copy + length, behind[i], DECIMAL_SLACK);
+        bool fixed = decimal_parse_fixed(copy, copy + length, point, &value);
+        bool whole = length <= 8 && decimal_digits(copy, (int64_t)length, &digits);
+        if (fixed && (!good || !same(value, general))) return -1;
+        if (whole && (!good || !same((double)digits, general))) return -1;
+        read += fixed != whole;
+    }
+    return read == 4 ? 1 : read == 0 ? 0 : -1;
+}
+
+static void reads_short_numbers(void)
+{
+    const char *const read[] = {
+        "0",         "9",        "10",         "99999999",          "00000001",
+        "1.5",       "-0.0",     "0.00000001", "-1234567.12345678", "9999999.99999999",
+        "51.505538", "-0.198465"};
+    const char *const left[] = {"",      "-",    ".5",    "5.",        "1.2.3",      "-5",
+                                "+1.5",  "1e5",  "1.5e5", "123456789", "12345678.5", "0.123456789",
+                                "1 ",    " 1.5", "1:2",   "1/2",       "1.\xb1",     "\xb1",
+                                "--1.5", "1.-5", "12a4",  "1,5"};
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++)
+        CU_ASSERT_EQUAL(parse_short(read[i], '.'), 1);
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        CU_ASSERT_EQUAL(parse_short(left[i], '.'), 0);
+    CU_ASSERT_EQUAL(parse_short("48,69", ','), 1);
+    uint64_t state = 7;
+    int wrong = 0;
+    for (int i = 0; i < 100000; i++) {
+        char text[32];
+        state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        int whole = 1 + (int)(state >> 33) % 7, fraction = 1 + (int)(state >> 40) % 8;
+        snprintf(text, sizeof text, "%s%0*d.%0*d", state >> 63 != 0 ? "-" : "", whole,
+                 (int)(state >> 8 & 0xffffff) % (int)pow(10, whole), fraction,
+                 (int)(state >> 20 & 0x7ffffff) % (int)pow(10, fraction));
+        wrong += parse_short(text, '.') != 1;
+        text[(state >> 50) % strlen(text)] = (char)(state >> 56);
+        wrong += parse_short(text, '.') < 0;
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
 /* Equal to the compiler's or strtod's reading, sign of zero included. */
 static void expect(const char *text, double expected)
 {
     double value = NAN;
-    bool same = parse(text, '.', &value) == DECIMAL_OK && value == expected &&
-                signbit(value) == signbit(expected);
-    if (!same) printf("\n%s: %.17g instead of %.17g\n", text, value, expected);
-    CU_ASSERT(same);
+    bool good = parse(text, '.', &value) == DECIMAL_OK && same(value, expected);
+    if (!good) printf("\n%s: %.17g instead of %.17g\n", text, value, expected);
+    CU_ASSERT(good);
+    CU_ASSERT(parse_short(text, '.') >= 0);
 }
 
 static void reads_numbers(void)
@@ -128,6 +187,7 @@ int main(void)
 {
     const struct suite_test tests[] = {
         {"reads numbers", reads_numbers},
+        {"reads short numbers", reads_short_numbers},
         {"rounds correctly", rounds_correctly},
         {"minds every digit", minds_every_digit},
         {"agrees with strtod", agrees_with_strtod},

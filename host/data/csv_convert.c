@@ -79,33 +79,70 @@ static int bad_cell(struct task *task, int64_t row, struct csv_span span, const 
 /* ---- Numbers ---------------------------------------------------------------------------------
  */
 
-static int convert_numbers(struct task *task)
+/* Reads a number of any shape; NaN where there is none. */
+static int read_number(struct task *task, int64_t row, double *out)
 {
     const double exact = 9007199254740992.0; /* 2^53 */
     const bool integer = task->spec->type == COLUMN_INTEGER;
     const char point = task->spec->decimal == ',' ? ',' : '.';
+    struct csv_span span = trimmed_cell(task, task->target->first, row);
+    double value = 0;
+    const char *reason = NULL;
+    *out = NAN;
+    if (span.begin == span.end) return SPOT_OK;
+    enum decimal_result result = DECIMAL_OK;
+    if (!decimal_parse_fixed(span.begin, span.end, point, &value))
+        result = decimal_parse(span.begin, span.end, point, &value);
+    if (result == DECIMAL_INVALID)
+        reason = "not a number";
+    else if (result == DECIMAL_RANGE)
+        reason = "a number out of range";
+    else if (integer && fabs(value) > exact)
+        reason = "a whole number beyond 2^53";
+    else if (integer && value != (double)(int64_t)value)
+        reason = "not a whole number";
+    if (reason != NULL) return bad_cell(task, row, span, reason);
+    *out = value;
+    return SPOT_OK;
+}
+
+/* The facts a number of any shape may change. */
+static void judge_number(double value, struct column_facts *facts)
+{
+    const double limit = 9007199254740992.0;
+    if (isnan(value)) return;
+    facts->float32 = facts->float32 && (double)(float)value == value;
+    facts->whole = facts->whole && fabs(value) <= limit && (double)(int64_t)value == value &&
+                   !(value == 0.0 && signbit(value));
+}
+
+/* Most cells are a few digits and nothing else: whole numbers, and no larger than a float32 holds
+ * exactly. */
+static int convert_numbers(struct task *task)
+{
+    const struct csv_cells *cells = &task->work->cells;
+    const struct csv_cell *cell = cells->cells + task->target->first * cells->capacity;
+    const bool codes = task->target->missing_count > 0;
+    struct column_facts facts = task->column->facts;
     double *values = task->column->values + task->growing->first;
+    if (!facts.known) facts = (struct column_facts){true, true, true, 0, INFINITY, -INFINITY};
     for (int64_t i = 0; i < task->rows; i++) {
-        struct csv_span span = trimmed_cell(task, task->target->first, i);
-        values[i] = NAN;
-        if (span.begin == span.end) continue;
-        double value = 0;
-        const char *reason = NULL;
-        enum decimal_result result = decimal_parse(span.begin, span.end, point, &value);
-        if (result == DECIMAL_INVALID)
-            reason = "not a number";
-        else if (result == DECIMAL_RANGE)
-            reason = "a number out of range";
-        else if (integer && fabs(value) > exact)
-            reason = "a whole number beyond 2^53";
-        else if (integer && value != (double)(int64_t)value)
-            reason = "not a whole number";
-        else if (!is_missing_value(task->target, value))
-            values[i] = value;
-        if (reason == NULL) continue;
-        int status = bad_cell(task, i, span, reason);
-        if (status < 0) return status;
+        uint64_t number;
+        uint32_t length = cell[i].end - cell[i].begin;
+        if (length - 1 < 7 && decimal_digits(cells->text + cell[i].begin, length, &number)) {
+            values[i] = (double)(int64_t)number;
+        } else {
+            int status = read_number(task, i, &values[i]);
+            if (status < 0) return status;
+            judge_number(values[i], &facts);
+        }
+        double value = values[i];
+        if (codes && is_missing_value(task->target, value)) values[i] = value = NAN;
+        facts.missing += value != value;
+        facts.minimum = value < facts.minimum ? value : facts.minimum;
+        facts.maximum = value > facts.maximum ? value : facts.maximum;
     }
+    task->column->facts = facts;
     return SPOT_OK;
 }
 

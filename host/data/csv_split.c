@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/csv_scan.h"
+#include "data/decimal.h"
 
 enum { SLICE = CSV_CHUNK / 8 };
 
@@ -199,11 +200,13 @@ static void take_field(void *bytes, size_t length, void *arg)
     int64_t field = record->field++;
     if (record->next == plan->wanted_count || plan->wanted[record->next] != field) return;
     int64_t begin = cells->bytes_count, end = begin + (int64_t)length;
-    if (end > UINT32_MAX || spot_grow((void **)&cells->bytes, &cells->bytes_capacity, end, 1) < 0) {
+    if (end > UINT32_MAX ||
+        spot_grow((void **)&cells->bytes, &cells->bytes_capacity, end + DECIMAL_SLACK, 1) < 0) {
         record->failed = true;
         return;
     }
     if (length > 0) memcpy(cells->bytes + begin, bytes, length);
+    memset(cells->bytes + end, 0, DECIMAL_SLACK);
     cells->bytes_count = end;
     cells->cells[record->next++ * cells->capacity + cells->rows] =
         (struct csv_cell){(uint32_t)begin, (uint32_t)end};

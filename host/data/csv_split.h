@@ -31,7 +31,7 @@ struct csv_cell {
 
 /* The cells of a slice. One for each worker, reused; starts zeroed. */
 struct csv_cells {
-    const char *text;
+    const char *text; /* DECIMAL_SLACK bytes behind a cell may be read */
     int64_t rows, capacity;
     struct csv_cell *cells; /* (wanted_count, capacity): the cells of a field are neighbours */
     int64_t *lines;         /* (capacity) from the piece's first line */

@@ -8,18 +8,21 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/decimal.h"
 
 enum { HEADROOM = CSV_CHUNK + CSV_LIMIT }; /* a chunk's records are no longer */
 
 int csv_window_open(int64_t chunks, struct csv_window *window, struct spot_error *err)
 {
     *window = (struct csv_window){.chunks = chunks};
-    window->memory = spot_alloc(HEADROOM + chunks * CSV_CHUNK, 1);
+    int64_t bytes = HEADROOM + chunks * CSV_CHUNK;
+    window->memory = spot_alloc(bytes + DECIMAL_SLACK, 1);
     window->census = spot_alloc_zero(chunks, sizeof *window->census);
     if (window->memory == NULL || window->census == NULL) {
         csv_window_close(window);
         return spot_fail_memory(err, "reading a table");
     }
+    memset(window->memory + bytes, 0, DECIMAL_SLACK);
     window->fill = window->memory + HEADROOM;
     return SPOT_OK;
 }

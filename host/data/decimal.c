@@ -70,7 +70,7 @@ static bool parse_exponent(const char *text, const char *end, int64_t *exponent)
     return text == end;
 }
 
-enum decimal_result decimal_parse_any(const char *text, const char *end, char point, double *value)
+enum decimal_result decimal_parse(const char *text, const char *end, char point, double *value)
 {
     bool negative = text < end && *text == '-';
     if (text < end && (*text == '-' || *text == '+')) text++;
@@ -104,4 +104,23 @@ enum decimal_result decimal_parse_any(const char *text, const char *end, char po
     }
     *value = negative ? -result : result;
     return DECIMAL_OK;
+}
+
+bool decimal_parse_fixed(const char *text, const char *end, char point, double *value)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    bool negative = *text == '-';
+    text += negative;
+    uint64_t others = decimal_load(text) ^ ones * (unsigned char)point; /* 0 where the point is */
+    uint64_t found = (others - ones) & ~others & tops;
+    if (found == 0) return false;
+    int64_t whole = __builtin_ctzll(found) / 8, fraction = end - text - whole - 1;
+    uint64_t high, low;
+    if (whole < 1 || fraction < 1 || fraction > 8 || !decimal_digits(text, whole, &high) ||
+        !decimal_digits(text + whole + 1, fraction, &low))
+        return false;
+    double scale = POWERS[fraction]; /* the mantissa has 15 digits at most: exact */
+    double number = ((double)(int64_t)high * scale + (double)(int64_t)low) / scale;
+    *value = negative ? -number : number;
+    return true;
 }

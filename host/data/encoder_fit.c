@@ -30,6 +30,20 @@ static void observe_range(const double *values, int64_t rows, struct statistics 
     statistics->wide = wide > 0;
 }
 
+/* The reader knows as much of a column from which no row goes. */
+static bool recall_range(const struct pass *pass, const struct feature *feature,
+                         struct statistics *statistics)
+{
+    const struct column_facts *facts = &pass->batch->columns[feature->columns[0]].facts;
+    if (!facts->known || pass->index != NULL || feature->columns_count > 1) return false;
+    statistics->present = pass->kept - facts->missing;
+    statistics->missing = facts->missing;
+    statistics->minimum = facts->minimum;
+    statistics->maximum = facts->maximum;
+    statistics->wide = !facts->float32;
+    return true;
+}
+
 /* Sums of whole numbers below 2^20 need no accumulator: 2^22 squares fit an int64. */
 static bool observe_small_integers(const double *values, int64_t rows,
                                    struct statistics *statistics)
@@ -81,7 +95,7 @@ static int observe_numbers(struct pass *pass, const struct feature *feature,
     bool sums = feature_needs_sums(feature), keeps = feature_needs_values(feature);
     if (!sums && !keeps && !feature_needs_range(feature)) return SPOT_OK;
     const double *values = pass_values(pass, feature);
-    observe_range(values, pass->kept, statistics);
+    if (!recall_range(pass, feature, statistics)) observe_range(values, pass->kept, statistics);
     double largest = fmax(fabs(statistics->minimum), fabs(statistics->maximum));
     if (sums && statistics->present > 0 && largest > 1e100)
         return spot_fail(err, SPOT_EDATA,

@@ -106,27 +106,46 @@ void ids_clear(struct id_list *ids)
 
 /* ---- Kept columns ---- */
 
-/* int16, its lowest value standing for NaN; NULL when a value does not fit. */
-static int16_t *to_int16(const double *values, int64_t rows)
+/* Whether no value would change as an int16. */
+static bool fits_int16(const struct column *column, int64_t rows)
 {
+    const struct column_facts *facts = &column->facts;
+    const double *values = column->values;
+    if (facts->known)
+        return facts->whole && !(facts->minimum < -32767.0) && !(facts->maximum > 32767.0);
     int64_t odd = 0;
     for (int64_t i = 0; i < rows; i++) {
         double x = values[i] == values[i] ? values[i] : 0.0;
         double clipped = x > 32767.0 ? 32767.0 : x < -32767.0 ? -32767.0 : x;
         odd += (double)(int16_t)clipped != x || (x == 0.0 && signbit(x));
     }
-    int16_t *narrow = odd > 0 ? NULL : spot_alloc(rows, sizeof *narrow);
-    for (int64_t i = 0; i < rows && narrow != NULL; i++)
-        narrow[i] = values[i] == values[i] ? (int16_t)values[i] : INT16_MIN;
+    return odd == 0;
+}
+
+static bool fits_float32(const struct column *column, int64_t rows)
+{
+    const double *values = column->values;
+    if (column->facts.known) return column->facts.float32;
+    int64_t odd = 0;
+    for (int64_t i = 0; i < rows; i++)
+        odd += (double)(float)values[i] != values[i] && values[i] == values[i];
+    return odd == 0;
+}
+
+/* The lowest int16 stands for NaN. */
+static int16_t *to_int16(const double *values, int64_t rows)
+{
+    int16_t *narrow = spot_alloc(rows, sizeof *narrow);
+    for (int64_t i = 0; i < rows && narrow != NULL; i++) {
+        double x = values[i] == values[i] ? values[i] : (double)INT16_MIN;
+        narrow[i] = (int16_t)x;
+    }
     return narrow;
 }
 
 static float *to_float32(const double *values, int64_t rows)
 {
-    int64_t odd = 0;
-    for (int64_t i = 0; i < rows; i++)
-        odd += (double)(float)values[i] != values[i] && values[i] == values[i];
-    float *narrow = odd > 0 ? NULL : spot_alloc(rows, sizeof *narrow);
+    float *narrow = spot_alloc(rows, sizeof *narrow);
     for (int64_t i = 0; i < rows && narrow != NULL; i++)
         narrow[i] = (float)values[i];
     return narrow;
@@ -141,13 +160,14 @@ static int64_t narrow_column(struct kept_batch *kept, struct column *column, int
         return rows * 4 + (words->count > 0 ? words->offsets[words->count - 1] + 64 : 0);
     if (column->text_offsets != NULL) return (rows + 1) * 8 + column->text_offsets[rows];
     if (column->values == NULL) return 0;
-    kept->size[index] = 2;
-    kept->narrow[index] = to_int16(column->values, rows);
-    if (kept->narrow[index] == NULL) {
+    if (fits_int16(column, rows)) {
+        kept->size[index] = 2;
+        kept->narrow[index] = to_int16(column->values, rows);
+    } else if (fits_float32(column, rows)) {
         kept->size[index] = 4;
         kept->narrow[index] = to_float32(column->values, rows);
     }
-    if (kept->narrow[index] == NULL) return rows * 8;
+    if (kept->narrow[index] == NULL) return rows * 8; /* also where there is no memory */
     free(column->values);
     column->values = NULL;
     return rows * kept->size[index];

@@ -95,6 +95,7 @@ static int check_reading(struct checking *checking, int32_t index)
 static int64_t count_missing(const struct column *cells, int64_t rows)
 {
     int64_t missing = 0;
+    if (cells->facts.known) return cells->facts.missing;
     if (cells->values != NULL)
         for (int64_t i = 0; i < rows; i++)
             missing += isnan(cells->values[i]) ? 1 : 0;

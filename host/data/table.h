@@ -46,6 +46,15 @@ struct dictionary {
     int32_t count;
 };
 
+/* What reading has shown about the values of numbers, so that nobody need look again. */
+struct column_facts {
+    bool known;   /* else the rest says nothing */
+    bool whole;   /* every value is a whole number, none is -0 */
+    bool float32; /* every value is a float32 */
+    int64_t missing;
+    double minimum, maximum; /* of those that are not missing; INFINITY, -INFINITY without one */
+};
+
 struct column {
     double *values; /* (rows) number, integer, boolean, timestamp; NaN is missing. Else NULL */
     int32_t *codes; /* (rows) category: index into dictionary, -1 is missing. Else NULL */
@@ -53,6 +62,7 @@ struct column {
     int64_t
         *text_offsets; /* (rows + 1) text: row i is bytes [offsets[i], offsets[i+1]). Else NULL */
     char *text_bytes;
+    struct column_facts facts; /* number and integer */
 };
 
 /* A cell that could not be read as its column's type, or a row that is no row. */
