@@ -113,8 +113,7 @@ out:
     return status;
 }
 
-/* ---- Output -----------------------------------------------------------------------------------
- */
+/* ---- Output ---------------------------------------------------------------------------------- */
 
 /* Cairo's bytes, kept until the page is done: an SVG is renumbered before it is written. */
 struct output {

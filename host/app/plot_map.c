@@ -20,8 +20,7 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* ---- Frame ------------------------------------------------------------------------------------
- */
+/* ---- Frame ----------------------------------------------------------------------------------- */
 
 /* The range of the values within [least, most]; false when there is none. */
 static bool range_within(const double *values, int64_t rows, double least, double most,
@@ -81,8 +80,7 @@ int map_measure(const struct cluster_picture *picture, struct map_frame *frame,
     return SPOT_OK;
 }
 
-/* ---- Pixels -----------------------------------------------------------------------------------
- */
+/* ---- Pixels ---------------------------------------------------------------------------------- */
 
 struct raster {
     int32_t width, height;
@@ -205,8 +203,7 @@ static cairo_surface_t *raster_surface(const struct raster *raster, double singl
     return surface;
 }
 
-/* ---- Drawing ----------------------------------------------------------------------------------
- */
+/* ---- Drawing --------------------------------------------------------------------------------- */
 
 /* 1, 2 or 5 times a power of ten, so that a range has about `parts` parts. */
 static double tick_step(double range, double parts)

@@ -77,8 +77,7 @@ static int measure_and_print(FILE *out, const struct table *table, struct spot_e
     return SPOT_OK;
 }
 
-/* ---- Size -------------------------------------------------------------------------------------
- */
+/* ---- Size ------------------------------------------------------------------------------------ */
 
 static int add_sizes(struct table *table, int32_t k, int64_t rows, const int32_t *labels)
 {
@@ -110,8 +109,7 @@ static int add_sizes(struct table *table, int32_t k, int64_t rows, const int32_t
     return SPOT_OK;
 }
 
-/* ---- Time of day, week, year ------------------------------------------------------------------
- */
+/* ---- Time of day, week, year ----------------------------------------------------------------- */
 
 /* The shortest span of a circle of `period` counts that holds half of them; of equally short ones
  * the fullest, of those the first. Returns its length, 0 when there is nothing. */
@@ -175,8 +173,7 @@ static int add_span(struct table *table, int32_t k, int64_t rows, const int32_t 
     return SPOT_OK;
 }
 
-/* ---- Mean and mix -----------------------------------------------------------------------------
- */
+/* ---- Mean and mix ---------------------------------------------------------------------------- */
 
 static int add_mean(struct table *table, int32_t k, int64_t rows, const int32_t *labels,
                     const struct profile_column *column)
@@ -283,8 +280,7 @@ static int add_mix(struct table *table, int32_t k, int64_t rows, const int32_t *
     return status;
 }
 
-/* ---- The whole --------------------------------------------------------------------------------
- */
+/* ---- The whole ------------------------------------------------------------------------------- */
 
 static int add_profile(struct table *table, int32_t k, int64_t rows, const int32_t *labels,
                        const struct profile_column *column)

@@ -76,8 +76,7 @@ static int bad_cell(struct task *task, int64_t row, struct csv_span span, const 
                      span, task->err);
 }
 
-/* ---- Numbers ---------------------------------------------------------------------------------
- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 /* Reads a number of any shape; NaN where there is none. */
 static int read_number(struct task *task, int64_t row, double *out)
@@ -172,8 +171,7 @@ static int convert_booleans(struct task *task)
     return SPOT_OK;
 }
 
-/* ---- Timestamps ------------------------------------------------------------------------------
- */
+/* ---- Timestamps ------------------------------------------------------------------------------ */
 
 static int reserve_scratch(struct task *task, int64_t bytes)
 {
@@ -222,8 +220,7 @@ static int convert_timestamps(struct task *task)
     return SPOT_OK;
 }
 
-/* ---- Categories ------------------------------------------------------------------------------
- */
+/* ---- Categories ------------------------------------------------------------------------------ */
 
 struct csv_word {
     uint32_t hash;
@@ -346,8 +343,7 @@ static int convert_categories(struct task *task)
     return SPOT_OK;
 }
 
-/* ---- Texts -----------------------------------------------------------------------------------
- */
+/* ---- Texts ----------------------------------------------------------------------------------- */
 
 /* Texts keep the blanks within their quotes. */
 static struct csv_span text_cell(const struct task *task, int64_t row)

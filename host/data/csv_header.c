@@ -67,8 +67,7 @@ static char find_delimiter(const char *text, const char *end)
     return CANDIDATES[best];
 }
 
-/* ---- Names -----------------------------------------------------------------------------------
- */
+/* ---- Names ----------------------------------------------------------------------------------- */
 
 struct names {
     struct csv_header *header;

@@ -58,8 +58,7 @@ struct result {
     bool seen; /* by the visitor's work() */
 };
 
-/* ---- Opening ---------------------------------------------------------------------------------
- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 static int check_options(const struct table_options *options, struct spot_error *err)
 {
@@ -168,8 +167,7 @@ int64_t table_bytes(const struct table_reader *reader)
     return reader->bytes;
 }
 
-/* ---- One window ------------------------------------------------------------------------------
- */
+/* ---- One window ------------------------------------------------------------------------------ */
 
 static void build_piece(struct pass *pass, int64_t i, int worker)
 {
@@ -250,8 +248,7 @@ static int reserve_results(struct pass *pass)
     return SPOT_OK;
 }
 
-/* ---- One file --------------------------------------------------------------------------------
- */
+/* ---- One file -------------------------------------------------------------------------------- */
 
 /* As many chunks as keep the threads busy, or as the file has. A stream's windows are small: its
  * one filling task is what the others wait for. */

@@ -94,8 +94,7 @@ static bool is_blank_line(const char *text, const char *end, char delimiter)
     return text == end;
 }
 
-/* ---- Without quotes --------------------------------------------------------------------------
- */
+/* ---- Without quotes -------------------------------------------------------------------------- */
 
 /* The end of the next slice: whole lines of about SLICE bytes, at least one. */
 static int64_t slice_end(const struct csv_piece *piece, int64_t at)
@@ -179,8 +178,7 @@ static int split_plain(const struct csv_plan *plan, const struct csv_piece *piec
     return status;
 }
 
-/* ---- With quotes -----------------------------------------------------------------------------
- */
+/* ---- With quotes ----------------------------------------------------------------------------- */
 
 /* What libcsv's callbacks fill. */
 struct record {

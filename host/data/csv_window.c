@@ -35,8 +35,7 @@ void csv_window_close(struct csv_window *window)
     *window = (struct csv_window){0};
 }
 
-/* ---- Filling ---------------------------------------------------------------------------------
- */
+/* ---- Filling --------------------------------------------------------------------------------- */
 
 int64_t csv_window_prepare(struct csv_window *window, const struct source *source, int64_t offset)
 {
@@ -87,8 +86,7 @@ void csv_window_fill(struct csv_window *window, struct source *source, int64_t t
     window->census[task] = csv_count(text, length);
 }
 
-/* ---- Cutting ---------------------------------------------------------------------------------
- */
+/* ---- Cutting --------------------------------------------------------------------------------- */
 
 /* The beginning of a piece. */
 static int add_mark(struct csv_window *window, const char *text, int64_t line,

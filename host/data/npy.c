@@ -34,8 +34,7 @@ static int refuse(const struct npy_file *file, struct spot_error *err, const cha
     return spot_fail(err, SPOT_EFORMAT, "%s: %s", file->path, reason);
 }
 
-/* ---- Header -----------------------------------------------------------------------------------
- */
+/* ---- Header ---------------------------------------------------------------------------------- */
 
 /* What the dictionary says, before it is checked. */
 struct npy_header {
@@ -272,8 +271,7 @@ out:
     return status;
 }
 
-/* ---- Opening and closing ----------------------------------------------------------------------
- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 int npy_open(const char *path, struct npy_file **file, int64_t *rows, int32_t *columns,
              struct spot_error *err)
@@ -321,8 +319,7 @@ void npy_close(struct npy_file *file)
     free(file);
 }
 
-/* ---- Values -----------------------------------------------------------------------------------
- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 static uint64_t load_bits(const unsigned char *bytes, int size, bool swapped)
 {

@@ -29,8 +29,7 @@ struct score_writer {
     int64_t announced, written;
 };
 
-/* ---- Text -------------------------------------------------------------------------------------
- */
+/* ---- Text ------------------------------------------------------------------------------------ */
 
 /* Quoted only where RFC 4180 asks for it. Needs 2 * size + 2 bytes; returns the end. */
 static char *put_csv_text(char *at, const char *text, size_t size)
@@ -99,8 +98,7 @@ static char *put_json_text(char *at, const char *text, size_t size)
     return at;
 }
 
-/* ---- Opening ----------------------------------------------------------------------------------
- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 static bool ends_in(const char *text, const char *end)
 {
@@ -229,8 +227,7 @@ out:
     return status;
 }
 
-/* ---- Rows -------------------------------------------------------------------------------------
- */
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
 /* JSON has no word for infinity and none for "not a number". */
 static char *put_value(const struct score_writer *scores, char *at,
@@ -293,8 +290,7 @@ int score_writer_put(struct score_writer *scores, int64_t rows, const int64_t *i
     return status;
 }
 
-/* ---- Closing ----------------------------------------------------------------------------------
- */
+/* ---- Closing --------------------------------------------------------------------------------- */
 
 static int finish_npy_header(struct score_writer *scores, struct spot_error *err)
 {

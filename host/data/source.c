@@ -86,8 +86,7 @@ static int fill_raw(struct source *source, struct spot_error *err)
     return SPOT_OK;
 }
 
-/* ---- Opening ---------------------------------------------------------------------------------
- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 static int write_fully(int fd, const char *bytes, int64_t count)
 {
@@ -239,8 +238,7 @@ int64_t source_total(const struct source *source)
     return source->size;
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------
- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 int source_read_at(const struct source *source, int64_t offset, char *buffer, int64_t count,
                    struct spot_error *err)

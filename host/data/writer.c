@@ -39,8 +39,7 @@ static int fail_errno(const struct writer *writer, struct spot_error *err)
     return spot_fail(err, SPOT_EIO, "cannot write %s: %s", name, strerror(errno));
 }
 
-/* ---- Where the bytes go -----------------------------------------------------------------------
- */
+/* ---- Where the bytes go ---------------------------------------------------------------------- */
 
 static int write_all(struct writer *writer, const unsigned char *bytes, size_t count,
                      struct spot_error *err)
@@ -104,8 +103,7 @@ static int flush_buffer(struct writer *writer, bool last, struct spot_error *err
     return send_bytes(writer, writer->buffer, count, last, err);
 }
 
-/* ---- Opening ----------------------------------------------------------------------------------
- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 static bool ends_in(const char *text, const char *end)
 {
@@ -237,8 +235,7 @@ out:
     return status;
 }
 
-/* ---- Writing ----------------------------------------------------------------------------------
- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 /* Remembers a failure, so that no later call can make a file with a hole in it. */
 static int keep_failure(struct writer *writer, struct spot_error *err)
@@ -298,8 +295,7 @@ int writer_rewrite_start(struct writer *writer, const void *bytes, size_t count,
     return SPOT_OK;
 }
 
-/* ---- Closing ----------------------------------------------------------------------------------
- */
+/* ---- Closing --------------------------------------------------------------------------------- */
 
 /* A rename is on the disk only when its folder is. Some file systems cannot: that is no failure. */
 static int sync_folder(const struct writer *writer, struct spot_error *err)
