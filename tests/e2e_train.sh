@@ -105,6 +105,33 @@ expect 0 train kmeans --input table.csv --init centres.csv --output three.json
 expect 0 train kmeans --input table.csv --init turned.csv --k 3 --output again.json
 same three.json again.json "centres with turned columns"
 
+# ---- A configuration's centres are beside it, the command line's in the working folder.
+mkdir beside
+mv centres.csv beside
+echo 'kmeans: {init: centres.csv}' >beside/job.yaml
+expect 0 train kmeans --config beside/job.yaml --input table.csv --output again.json
+same three.json again.json "centres beside the configuration"
+expect 1 train kmeans --config beside/job.yaml --input table.csv --init centres.csv \
+    --output never.json
+says stderr 'centres.csv: cannot open'
+expect 1 train kmeans --config beside/job.yaml --input table.csv --set kmeans.init=centres.csv \
+    --output never.json
+mv beside/centres.csv .
+
+# ---- No output takes the place of a file that is read, or of another output.
+printf 'input: {files: [../table.csv]}\nkmeans: {k: 2, init: ../centres.csv}\n' >beside/job.yaml
+for path in table.csv centres.csv beside/job.yaml; do
+    expect 2 train kmeans --config beside/job.yaml --output "$path"
+    says stderr 'is an input; it would be overwritten'
+    expect 2 train kmeans --config beside/job.yaml --output never.json --metrics "$path"
+    says stderr 'is an input; it would be overwritten'
+done
+expect 2 train kmeans --config beside/job.yaml --output never.json --metrics never.json
+says stderr 'never.json is asked for two outputs'
+expect 2 score --model three.json --input table.csv --output three.json
+says stderr 'three.json is an input'
+rm -r beside
+
 # ---- A row of weight 3 counts as three rows.
 awk -F, -v OFS=, 'NR == 1 { print $0, "w"; next } { print $0, NR % 3 + 1 }' table.csv >weighted.csv
 awk -F, 'NR == 1 { print; next } { for (i = 0; i < NR % 3 + 1; i++) print }' table.csv >repeated.csv

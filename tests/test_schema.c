@@ -67,6 +67,42 @@ static void checks_ranges(void)
     reports(warn, "a\n1\n7\n", "a: range [0, 5.5]", "warn", false, 2, 1, 3, "7");
 }
 
+static void takes_values_outside_a_range_for_missing(void)
+{
+    const char *config = "columns: {a: {type: number, range: [0, 5], outside: missing,\n"
+                         "              max_missing: 0.5}}\n"
+                         "features: [{column: a, impute: drop_row}]";
+    const char *csv = "a\n0\n7\n5\n\"\"\n-0.1\n2\n3\n";
+    reports(config, csv, "a: range [0, 5]", "warn", false, 6, 2, 3, "7");
+    reports(config, csv, "a: missing values", "error", true, 7, 3, 3, "outside the range");
+    refuses(config, "a\n1\n7\n8\n", SPOT_EDATA, "missing values: outside the range (2 of 3");
+    refuses("columns: {a: {outside: missing}}", "a\n1\n", SPOT_EUSAGE, "goes with a range");
+    refuses("columns: {a: {range: [0, 1], outside: drop}}", "a\n1\n", SPOT_EUSAGE, "outside");
+    for (int rereads = 0; rereads <= 1; rereads++) {
+        struct prepare_wish wish = {.rereads = rereads == 1};
+        struct prepared out;
+        CU_ASSERT_EQUAL_FATAL(prepare_text(config, csv, &wish, &out, NULL), SPOT_OK);
+        CU_ASSERT_EQUAL(out.table_rows, 7);
+        CU_ASSERT_EQUAL_FATAL(out.rows, 4);
+        const float kept[] = {0, 5, 2, 3};
+        CU_ASSERT_EQUAL(memcmp(out.values, kept, sizeof kept), 0);
+        /* and so in scoring: the range is in the model */
+        cJSON *columns = cJSON_CreateObject();
+        cJSON_AddItemToObject(columns, "columns", schema_to_json(out.schema));
+        struct schema *schema = NULL;
+        CU_ASSERT_EQUAL_FATAL(schema_from_json(columns, &schema, NULL), SPOT_OK);
+        wish.encoder = out.encoder;
+        wish.schema = schema;
+        struct prepared scored;
+        CU_ASSERT_EQUAL_FATAL(prepare_text(NULL, "a\n-9\n1\n", &wish, &scored, NULL), SPOT_OK);
+        CU_ASSERT(scored.rows == 1 && scored.values[0] == 1.0F);
+        prepared_free(&scored);
+        prepared_free(&out);
+        schema_free(schema);
+        cJSON_Delete(columns);
+    }
+}
+
 static void checks_allowed_values(void)
 {
     const char *numbers = "columns: {a: {type: integer, allowed: [1, 2, 3], missing: [-1]}}\n"
@@ -343,6 +379,7 @@ int main(void)
 {
     const struct suite_test tests[] = {
         {"checks ranges", checks_ranges},
+        {"takes values outside a range for missing", takes_values_outside_a_range_for_missing},
         {"checks allowed values", checks_allowed_values},
         {"checks missing values", checks_missing_values},
         {"checks uniqueness", checks_uniqueness},

@@ -116,6 +116,9 @@ static int read_data(struct training *job, struct spot_error *err)
     if (status < 0) return status;
     session_log(session, SPOT_LOG_INFO, "read %lld rows of %d features", (long long)job->data.rows,
                 job->data.columns);
+    if (job->data.table_rows > job->data.rows)
+        session_log(session, SPOT_LOG_INFO, "%lld rows with missing values were left out",
+                    (long long)(job->data.table_rows - job->data.rows));
     SPOT_TRY(adopt_encoder(job, err));
 out:
     return status;
@@ -255,6 +258,7 @@ static int train(struct session *session, struct spot_error *err)
 out:
     names_free(job.file_names, job.data.columns);
     free(job.centres);
+    kmeans_settings_clear(&job.settings);
     cJSON_Delete(job.model.encoder);
     spot_kmeans_free(job.model.kmeans);
     prepared_free(&job.data);

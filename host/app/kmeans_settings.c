@@ -60,10 +60,11 @@ out:
     return status;
 }
 
-/* A method's name, or a file by its suffix. */
-static int choose_init(const char *init, const char *option, struct kmeans_settings *settings,
-                       struct spot_error *err)
+/* A method's name, or a file by its suffix. node: where a configuration says so, else NULL. */
+static int choose_init(const char *init, const struct config *node,
+                       struct kmeans_settings *settings, struct spot_error *err)
 {
+    const char *option = node != NULL ? "kmeans.init" : "--init";
     static const char *const methods[] = {"k-means++", "random", NULL};
     struct spot_kmeans_options *options = &settings->options;
     if (init == NULL || strcmp(init, methods[0]) == 0) {
@@ -72,7 +73,8 @@ static int choose_init(const char *init, const char *option, struct kmeans_setti
         options->init = SPOT_INIT_RANDOM;
     } else if (is_npy(init) || strstr(init, ".csv") != NULL) {
         options->init = SPOT_INIT_CENTRES;
-        settings->centres_path = init;
+        settings->centres_path = node != NULL ? config_path(node) : spot_copy_text(init);
+        if (settings->centres_path == NULL) return spot_fail_memory(err, "a path");
     } else {
         const char *nearest = nearest_word(init, methods);
         if (nearest != NULL)
@@ -101,8 +103,9 @@ int kmeans_settings(struct session *session, struct kmeans_settings *settings,
         .max_iter = options->max_iter, .tol = options->tol, .seed = session->seed};
     SPOT_TRY(from_config(config_get(session->config, "kmeans"), &raw, settings, err));
     SPOT_TRY(from_options(&session->arguments, &raw, settings, err));
-    const char *option = given(&session->arguments, OPTION_INIT) ? "--init" : "kmeans.init";
-    SPOT_TRY(choose_init(raw.init, option, settings, err));
+    const struct config *init = config_get(config_get(session->config, "kmeans"), "init");
+    if (given(&session->arguments, OPTION_INIT)) init = NULL;
+    SPOT_TRY(choose_init(raw.init, init, settings, err));
     if (raw.k == 0 && settings->centres_path == NULL)
         return spot_fail(err, SPOT_EUSAGE, "how many clusters? Give --k, such as --k 5");
     options->k = (int32_t)raw.k;
@@ -117,6 +120,12 @@ int kmeans_settings(struct session *session, struct kmeans_settings *settings,
     options->progress_arg = &session->progress;
 out:
     return status;
+}
+
+void kmeans_settings_clear(struct kmeans_settings *settings)
+{
+    free(settings->centres_path);
+    settings->centres_path = NULL;
 }
 
 /* ---- Initial centres from a file ----------------------------------------------------------- */

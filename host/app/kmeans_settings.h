@@ -6,12 +6,13 @@
 
 struct kmeans_settings {
     struct spot_kmeans_options options; /* options.centres is NULL until kmeans_centres */
-    const char *centres_path;           /* a file of initial centres, or NULL */
+    char *centres_path;                 /* a file of initial centres, or NULL; owned */
     const char *weight_column;          /* or NULL */
 };
 
 int kmeans_settings(struct session *session, struct kmeans_settings *settings,
                     struct spot_error *err);
+void kmeans_settings_clear(struct kmeans_settings *settings);
 
 /* Reads the initial centres, (k, columns) float64, in the units of the matrix; the caller frees
  * *centres. *k is how many there must be, or 0: as many as the file has. names: (columns). */

@@ -244,16 +244,50 @@ static int check_folder(const char *path, struct spot_error *err)
     return status;
 }
 
+/* Whether a file is named in the configuration: as a table (unless --input is given) or as centres.
+ */
+static bool in_config(const struct session *session, const struct stat *target)
+{
+    const struct config *nodes[] = {config_get(config_get(session->config, "input"), "files"),
+                                    config_get(config_get(session->config, "kmeans"), "init")};
+    bool found = false;
+    for (int i = session->arguments.inputs.count > 0; i < 2; i++) {
+        const struct config *node = nodes[i];
+        int32_t count = node == NULL ? 0 : node->kind == CONFIG_LIST ? node->count : 1;
+        for (int32_t f = 0; f < count && !found; f++) {
+            const struct config *item = node->kind == CONFIG_LIST ? node->items[f] : node;
+            char *path = item->kind == CONFIG_TEXT ? config_path(item) : NULL;
+            found = path != NULL && same_file(target, path);
+            free(path);
+        }
+    }
+    return found;
+}
+
+static bool is_read(const struct session *session, const struct stat *target)
+{
+    static const enum option_id files[] = {OPTION_CONFIG, OPTION_MODEL, OPTION_INIT};
+    const struct arguments *arguments = &session->arguments;
+    bool found = in_config(session, target);
+    for (int i = 0; i < arguments->inputs.count && !found; i++)
+        found = same_file(target, arguments->inputs.items[i]);
+    for (size_t i = 0; i < sizeof files / sizeof *files && !found; i++)
+        found = given(arguments, files[i]) && same_file(target, arguments->value[files[i]]);
+    return found;
+}
+
 int session_check_output(const struct session *session, const char *path, struct spot_error *err)
 {
+    const char *output = session->arguments.value[OPTION_OUTPUT];
+    if (output != NULL && path != output && strcmp(path, output) == 0)
+        return spot_fail(err, SPOT_EUSAGE, "%.200s is asked for two outputs", path);
     struct stat target;
     if (strcmp(path, "-") == 0) return SPOT_OK;
     int status = check_folder(path, err);
     if (status < 0 || stat(path, &target) != 0) return status;
     if (S_ISDIR(target.st_mode))
         return spot_fail(err, SPOT_EIO, "cannot write %.200s: it is a folder", path);
-    for (int i = 0; i < session->arguments.inputs.count; i++)
-        if (S_ISREG(target.st_mode) && same_file(&target, session->arguments.inputs.items[i]))
-            return spot_fail(err, SPOT_EUSAGE, "%.200s is an input; it would be overwritten", path);
+    if (S_ISREG(target.st_mode) && is_read(session, &target))
+        return spot_fail(err, SPOT_EUSAGE, "%.200s is an input; it would be overwritten", path);
     return SPOT_OK;
 }

@@ -54,7 +54,8 @@ int session_progress(void *arg, int64_t rows, int64_t bytes, int64_t total);
 int session_require(const struct session *session, enum option_id option, const char *example,
                     struct spot_error *err);
 
-/* Refuses, before any work, an output whose folder does not exist or that is one of the inputs. */
+/* Refuses, before any work, an output whose folder does not exist, that is one of the files to read
+ * or that is the main output too. */
 int session_check_output(const struct session *session, const char *path, struct spot_error *err);
 
 #endif

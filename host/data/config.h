@@ -44,6 +44,10 @@ int config_integer(const struct config *node, const char *key, int64_t minimum, 
                    int64_t *value, struct spot_error *err);
 int config_bool(const struct config *node, const char *key, bool *value, struct spot_error *err);
 
+/* The path that a text node gives: relative to the file it is written in, to the working folder for
+ * --set; absolute paths and "-" stay. The caller frees it; NULL without memory. */
+char *config_path(const struct config *node);
+
 /* One of the words (NULL-terminated); *value becomes its index. */
 int config_choice(const struct config *node, const char *key, const char *const *words,
                   int32_t *value, struct spot_error *err);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 enum { WORD_LIMIT = 127 };
 
 const struct config *config_get(const struct config *node, const char *key)
@@ -41,6 +43,18 @@ int config_text(const struct config *node, const char *key, const char **value,
     int status = get_text(node, key, &child, err);
     if (status == SPOT_OK && child != NULL) *value = child->text;
     return status;
+}
+
+char *config_path(const struct config *node)
+{
+    const char *slash = strrchr(node->file, '/'), *path = node->text;
+    if (slash == NULL || *path == '/' || strcmp(path, "-") == 0) return spot_copy_text(path);
+    size_t folder = (size_t)(slash - node->file) + 1, length = strlen(path);
+    char *resolved = malloc(folder + length + 1);
+    if (resolved == NULL) return NULL;
+    memcpy(resolved, node->file, folder);
+    memcpy(resolved + folder, path, length + 1);
+    return resolved;
 }
 
 /* Decimal numbers alone, whatever the locale: no hexadecimal, infinity or NaN. */

@@ -29,7 +29,6 @@ struct preparing {
     struct kept_batch **kept; /* (kept_count) in row order */
     int64_t kept_count, kept_capacity, kept_bytes, kept_limit;
     bool rereads;                              /* the kept batches grew too large and are gone */
-    int64_t rows;                              /* of the table so far */
     int64_t values_capacity, weights_capacity; /* while the matrix grows */
     int64_t carried_capacity[PREPARE_CARRIED];
     struct id_list ids;
@@ -67,6 +66,7 @@ static int observe_work(void *arg, struct batch *batch, int worker, struct spot_
     struct found *found = batch->user = calloc(1, sizeof *found);
     if (found == NULL) return spot_fail_memory(err, "a batch");
     int status = schema_check(intake->schema, batch, &found->checks, err);
+    schema_clear_outside(intake->schema, batch);
     if (status == SPOT_OK)
         status = encoder_observe(intake->encoder, batch, &found->statistics, err);
     if (status == SPOT_OK && !preparing->rereads)
@@ -104,7 +104,7 @@ static int keep(struct preparing *preparing, struct kept_batch *kept, struct spo
     preparing->kept[preparing->kept_count++] = kept;
     preparing->kept_bytes += kept->bytes;
     int64_t bytes = preparing->kept_bytes + encoder_values_bytes(preparing->intake.encoder);
-    preparing->rereads = bytes > preparing->kept_limit + 16 * preparing->rows;
+    preparing->rereads = bytes > preparing->kept_limit + 16 * preparing->out->table_rows;
     if (preparing->rereads) forget_kept(preparing);
     return SPOT_OK;
 }
@@ -118,7 +118,7 @@ static int observe_take(void *arg, struct batch *batch, struct spot_error *err)
     int status = schema_report_add(preparing->report, batch, found->checks, file, err);
     if (status == SPOT_OK)
         status = encoder_add(preparing->intake.made_encoder, batch, found->statistics, err);
-    preparing->rows += batch->rows;
+    preparing->out->table_rows += batch->rows;
     preparing->out->rows += encoder_part_rows(found->statistics);
     struct kept_batch *kept = found->kept;
     bool keeps = status == SPOT_OK && kept != NULL && !preparing->rereads;
@@ -275,6 +275,7 @@ static int encode_work(void *arg, struct batch *batch, int worker, struct spot_e
     if (status == SPOT_OK && preparing->report != NULL)
         status = schema_refuse_cells(intake->schema, batch,
                                      table_file_name(intake->reader, batch->file), err);
+    schema_clear_outside(intake->schema, batch);
     if (status == SPOT_OK) status = encode_batch(intake, batch, &encoded, err);
     if (encoded != NULL)
         encoded->checks = checks;

@@ -29,7 +29,8 @@ struct prepared {
     float *values;                    /* (rows, columns) row-major */
     double *weights;                  /* (rows) or NULL */
     double *carried[PREPARE_CARRIED]; /* each (rows), NaN is missing; NULL past carried_count */
-    int64_t rows;
+    int64_t rows;                     /* of the matrix */
+    int64_t table_rows; /* of the table: with those that impute: drop_row leaves out */
     int32_t columns;
     char **names;        /* (columns) */
     int64_t *id_offsets; /* (rows + 1) into id_bytes, or NULL */

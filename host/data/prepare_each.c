@@ -25,6 +25,7 @@ static int visit_work(void *arg, struct batch *batch, int worker, struct spot_er
     (void)worker;
     int status = schema_refuse_cells(intake->schema, batch,
                                      table_file_name(intake->reader, batch->file), err);
+    schema_clear_outside(intake->schema, batch);
     if (status == SPOT_OK) status = encode_batch(intake, batch, &encoded, err);
     batch->user = encoded;
     return status;

@@ -8,20 +8,6 @@
 
 /* ---- Files ---- */
 
-/* A path beside the file that names it; absolute paths and "-" stay as they are. */
-static char *resolve(const struct config *node)
-{
-    const char *slash = strrchr(node->file, '/');
-    const char *path = node->text;
-    if (slash == NULL || *path == '/' || strcmp(path, "-") == 0) return spot_copy_text(path);
-    size_t folder = (size_t)(slash - node->file) + 1, length = strlen(path);
-    char *resolved = malloc(folder + length + 1);
-    if (resolved == NULL) return NULL;
-    memcpy(resolved, node->file, folder);
-    memcpy(resolved + folder, path, length + 1);
-    return resolved;
-}
-
 static int add_path(struct intake *intake, char *path, struct spot_error *err)
 {
     if (path == NULL) return spot_fail_memory(err, "the list of files");
@@ -47,7 +33,8 @@ int intake_paths(struct intake *intake, struct spot_error *err)
         const struct config *item = list ? files->items[i] : files;
         if (options->inputs_count == 0 && item->kind != CONFIG_TEXT)
             return config_fail(item, err, "files: expected a path or a list of paths");
-        char *path = options->inputs_count > 0 ? spot_copy_text(options->inputs[i]) : resolve(item);
+        char *path =
+            options->inputs_count > 0 ? spot_copy_text(options->inputs[i]) : config_path(item);
         int status = add_path(intake, path, err);
         if (status < 0) return status;
     }

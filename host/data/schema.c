@@ -49,7 +49,7 @@ void schema_free(struct schema *schema)
         free(check->name);
     }
     free(schema->specs);
-    free(schema->warn);
+    free(schema->rules);
     free(schema->checks);
     free(schema);
 }
@@ -60,12 +60,12 @@ int schema_add_column(struct schema *schema, const char *name, enum column_type 
     size_t count = (size_t)schema->count + 1;
     struct column_spec *specs = realloc(schema->specs, count * sizeof *specs);
     if (specs != NULL) schema->specs = specs;
-    bool *warn = realloc(schema->warn, count * sizeof *warn);
-    if (warn != NULL) schema->warn = warn;
-    if (specs == NULL || warn == NULL) return spot_fail_memory(err, "the schema");
+    struct column_rule *rules = realloc(schema->rules, count * sizeof *rules);
+    if (rules != NULL) schema->rules = rules;
+    if (specs == NULL || rules == NULL) return spot_fail_memory(err, "the schema");
     struct column_spec *spec = &specs[schema->count];
     *spec = (struct column_spec){.type = type, .decimal = '.'};
-    warn[schema->count++] = false;
+    rules[schema->count++] = (struct column_rule){0};
     spec->name = spot_copy_text(name);
     spec->source = spot_copy_text(name);
     if (spec->name == NULL || spec->source == NULL) return spot_fail_memory(err, "the schema");

@@ -39,6 +39,9 @@ int32_t schema_find(const struct schema *schema, const char *name);
 cJSON *schema_to_json(const struct schema *schema);
 int schema_from_json(const cJSON *json, struct schema **schema, struct spot_error *err);
 
+/* `outside: missing`: makes those values of a batch missing. Comes after the checks. */
+void schema_clear_outside(const struct schema *schema, struct batch *batch);
+
 /* SPOT_EDATA with the first cell of a batch that does not read as its column's type, for scoring,
  * where nothing is merged. */
 int schema_refuse_cells(const struct schema *schema, const struct batch *batch, const char *file,

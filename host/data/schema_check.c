@@ -115,20 +115,40 @@ static bool is_missing(const struct column *cells, int64_t row)
     return cells->text_offsets[row] == cells->text_offsets[row + 1];
 }
 
-/* Missing values only count as offences where a limit was set. */
+static bool is_outside(const struct column_rule *rule, double value)
+{
+    return rule->clears && (value < rule->low || value > rule->high);
+}
+
+void schema_clear_outside(const struct schema *schema, struct batch *batch)
+{
+    for (int32_t c = 0; c < schema->count; c++) {
+        const struct column_rule *rule = &schema->rules[c];
+        double *values = batch->columns[c].values;
+        for (int64_t i = 0; rule->clears && i < batch->rows; i++)
+            if (is_outside(rule, values[i])) values[i] = NAN;
+    }
+}
+
+/* Missing are also the values that will be cleared. */
 static int check_missing(struct checking *checking, int32_t index)
 {
     const struct check *check = &checking->schema->checks[index];
     const struct column *cells = &checking->batch->columns[check->column];
+    const struct column_rule *rule = &checking->schema->rules[check->column];
     struct finding *finding = &checking->part->findings[index];
     finding->checked = checking->batch->rows;
     finding->failed = count_missing(cells, checking->batch->rows);
+    for (int64_t row = 0; rule->clears && row < checking->batch->rows; row++)
+        finding->failed += is_outside(rule, cells->values[row]);
     if (finding->failed == 0) return SPOT_OK;
     int shown = 0;
     for (int64_t row = 0; row < checking->batch->rows && shown < OFFENCES_SHOWN; row++) {
-        if (!is_missing(cells, row)) continue;
+        bool outside = rule->clears && is_outside(rule, cells->values[row]);
+        if (!outside && !is_missing(cells, row)) continue;
+        const char *text = outside ? "outside the range" : "missing";
         int64_t line = batch_line(checking->batch, row);
-        if (add_offence(checking, index, row, line, "missing") < 0) return SPOT_ENOMEM;
+        if (add_offence(checking, index, row, line, text) < 0) return SPOT_ENOMEM;
         shown++;
     }
     return SPOT_OK;

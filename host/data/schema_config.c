@@ -15,7 +15,7 @@ static int add_named_check(struct schema *schema, enum check_kind kind, int32_t 
     *check = schema_add_check(schema, kind, "%s: %s", schema->specs[column].name, what);
     if (*check == NULL) return spot_fail_memory(err, "the schema");
     (*check)->column = column;
-    (*check)->warn = schema->warn[column];
+    (*check)->warn = schema->rules[column].warn;
     return SPOT_OK;
 }
 
@@ -132,7 +132,14 @@ static int read_range(const struct config *child, enum column_type type, double 
 static int read_range_check(const struct config *node, struct schema *schema, int32_t column,
                             struct spot_error *err)
 {
+    static const char *const words[] = {"keep", "missing", NULL};
     const struct config *child = config_get(node, "range");
+    struct column_rule *rule = &schema->rules[column];
+    int32_t outside = 0;
+    int status = config_choice(node, "outside", words, &outside, err);
+    if (status < 0) return status;
+    if (child == NULL && outside != 0)
+        return config_fail(config_get(node, "outside"), err, "outside: goes with a range");
     if (child == NULL) return SPOT_OK;
     enum column_type type = schema->specs[column].type;
     if (type == COLUMN_CATEGORY || type == COLUMN_TEXT)
@@ -141,15 +148,17 @@ static int read_range_check(const struct config *node, struct schema *schema, in
                            "allowed",
                            column_type_words[type]);
     double low, high;
-    int status = read_range(child, type, &low, &high, err);
+    status = read_range(child, type, &low, &high, err);
     if (status < 0) return status;
     char what[120];
     struct check *check;
     snprintf(what, sizeof what, "range [%s, %s]", child->items[0]->text, child->items[1]->text);
     status = add_named_check(schema, CHECK_RANGE, column, what, &check, err);
     if (status < 0) return status;
-    check->low = low;
-    check->high = high;
+    check->low = rule->low = low;
+    check->high = rule->high = high;
+    rule->clears = outside == 1;
+    check->warn |= rule->clears;
     return SPOT_OK;
 }
 
@@ -220,7 +229,7 @@ static int read_rules(const struct config *node, struct schema *schema, int32_t 
     bool unique = false;
     struct check *check;
     int status;
-    SPOT_TRY(read_severity(node, &schema->warn[column], err));
+    SPOT_TRY(read_severity(node, &schema->rules[column].warn, err));
     SPOT_TRY(config_number(node, "max_missing", &share, err));
     if (share < 0.0 || share > 1.0)
         return config_fail(config_get(node, "max_missing"), err,
@@ -241,7 +250,7 @@ static int read_column(const struct config *node, char decimal, struct schema *s
 {
     static const char *const keys[] = {"type",     "from",    "format",      "missing",  "range",
                                        "allowed",  "unique",  "max_missing", "required", "optional",
-                                       "severity", "decimal", NULL};
+                                       "severity", "decimal", "outside",     NULL};
     int32_t type = COLUMN_NUMBER, column = schema->count;
     int status;
     if (node->kind == CONFIG_TEXT) {

@@ -31,9 +31,15 @@ struct check {
     int32_t allowed_count;
 };
 
+struct column_rule {
+    bool warn;        /* the column's severity */
+    bool clears;      /* outside: missing */
+    double low, high; /* clears: values outside of these become missing */
+};
+
 struct schema {
     struct column_spec *specs; /* (count); owns every text in them */
-    bool *warn;                /* (count) the column's severity */
+    struct column_rule *rules; /* (count) */
     int32_t count;
     struct check *checks; /* (checks_count) in the order of the report */
     int32_t checks_count;

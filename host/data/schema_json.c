@@ -23,7 +23,17 @@ static bool add_texts(cJSON *object, const char *key, const char *const *texts, 
     return good;
 }
 
-static bool add_column(cJSON *list, const struct column_spec *spec)
+static bool add_range(cJSON *object, const struct column_rule *rule)
+{
+    const double range[] = {rule->low, rule->high};
+    if (!rule->clears) return true;
+    cJSON *list = cJSON_CreateDoubleArray(range, 2);
+    bool good = cJSON_AddItemToObject(object, "range", list) != 0;
+    if (!good) cJSON_Delete(list);
+    return good;
+}
+
+static bool add_column(cJSON *list, const struct column_spec *spec, const struct column_rule *rule)
 {
     char decimal[2] = {spec->decimal, '\0'};
     cJSON *object = cJSON_CreateObject();
@@ -40,7 +50,8 @@ static bool add_column(cJSON *list, const struct column_spec *spec)
            add_texts(object, "formats", spec->formats, spec->formats_count) &&
            add_texts(object, "missing", spec->missing, spec->missing_count) &&
            (spec->decimal == '.' || cJSON_AddStringToObject(object, "decimal", decimal) != NULL) &&
-           (!spec->optional || cJSON_AddTrueToObject(object, "optional") != NULL);
+           (!spec->optional || cJSON_AddTrueToObject(object, "optional") != NULL) &&
+           add_range(object, rule);
 }
 
 cJSON *schema_columns_json(const struct schema *schema, const bool *wanted)
@@ -48,7 +59,8 @@ cJSON *schema_columns_json(const struct schema *schema, const bool *wanted)
     cJSON *list = cJSON_CreateArray();
     bool good = list != NULL;
     for (int32_t i = 0; good && i < schema->count; i++)
-        if (wanted == NULL || wanted[i]) good = add_column(list, &schema->specs[i]);
+        if (wanted == NULL || wanted[i])
+            good = add_column(list, &schema->specs[i], &schema->rules[i]);
     if (good) return list;
     cJSON_Delete(list);
     return NULL;
@@ -96,6 +108,24 @@ static int read_source(const cJSON *object, struct column_spec *spec,
     return SPOT_OK;
 }
 
+/* Values outside of a range are missing. */
+static int read_range(const cJSON *object, enum column_type type, struct column_rule *rule,
+                      const struct json_place *place, struct spot_error *err)
+{
+    const cJSON *range;
+    int32_t count;
+    int status = json_array(object, "range", true, 2, &range, &count, place, err);
+    if (status < 0 || range == NULL) return status;
+    if (type == COLUMN_CATEGORY || type == COLUMN_TEXT)
+        return json_fail(place, "range", err, "goes with numbers and timestamps");
+    const cJSON *low = range->child, *high = low != NULL ? low->next : NULL;
+    if (!cJSON_IsNumber(low) || !cJSON_IsNumber(high) || !(low->valuedouble <= high->valuedouble))
+        return json_fail(place, "range", err, "is not two numbers, the lower first");
+    *rule =
+        (struct column_rule){.clears = true, .low = low->valuedouble, .high = high->valuedouble};
+    return SPOT_OK;
+}
+
 static int read_column(const cJSON *object, struct schema *schema, const struct json_place *place,
                        struct spot_error *err)
 {
@@ -115,6 +145,8 @@ static int read_column(const cJSON *object, struct schema *schema, const struct 
     struct column_spec *spec = &schema->specs[schema->count - 1];
     spec->decimal = *decimal;
     spec->optional = optional;
+    struct column_rule *rule = &schema->rules[schema->count - 1];
+    SPOT_TRY(read_range(object, spec->type, rule, place, err));
     SPOT_TRY(read_source(object, spec, place, err));
     SPOT_TRY(read_texts(object, "formats", &spec->formats, &spec->formats_count, place, err));
     SPOT_TRY(read_texts(object, "missing", &spec->missing, &spec->missing_count, place, err));

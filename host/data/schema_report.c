@@ -97,11 +97,11 @@ static bool has_strict_cell(const struct schema *schema, const struct batch *bat
         int32_t column = batch->bad[i].column;
         if (column < 0) continue;
         listed++;
-        if (column >= schema->count || !schema->warn[column]) return true;
+        if (column >= schema->count || !schema->rules[column].warn) return true;
     }
     if (listed >= batch->bad_cells) return false;
     for (int32_t i = 0; i < schema->count; i++)
-        if (!schema->warn[i]) return true;
+        if (!schema->rules[i].warn) return true;
     return false;
 }
 
