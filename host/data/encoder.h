@@ -26,12 +26,12 @@ int encoder_make(const struct config *root, const struct schema *schema, int32_t
                  struct encoder **encoder, struct spot_error *err);
 void encoder_free(struct encoder *encoder);
 
-/* Fitting: observe on any thread, add in row order, fit once. */
+/* Fitting: observe on any thread, add in row order, fit once (the features on all threads). */
 int encoder_observe(const struct encoder *encoder, const struct batch *batch,
                     struct encoder_part **part, struct spot_error *err);
 int encoder_add(struct encoder *encoder, const struct batch *batch, const struct encoder_part *part,
                 struct spot_error *err);
-int encoder_fit(struct encoder *encoder, struct spot_error *err);
+int encoder_fit(struct encoder *encoder, struct spot_pool *pool, struct spot_error *err);
 void encoder_part_free(struct encoder_part *part);
 
 /* Rows of the batch that `impute: drop_row` leaves. */

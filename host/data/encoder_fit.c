@@ -356,15 +356,40 @@ static int fit_categories(struct feature *feature, struct statistics *statistics
     return SPOT_OK;
 }
 
-int encoder_fit(struct encoder *encoder, struct spot_error *err)
+/* What became of a feature. */
+struct fitted {
+    int status;
+    struct spot_error error;
+};
+
+struct fitting {
+    struct encoder *encoder;
+    struct fitted *fitted; /* (encoder->count) */
+};
+
+static void fit_feature(void *arg, int64_t task, int worker)
 {
-    for (int32_t f = 0; f < encoder->count; f++) {
-        struct feature *feature = &encoder->features[f];
-        struct statistics *statistics = &encoder->statistics[f];
-        int status = feature->encode == ENCODE_NONE ? fit_numbers(feature, statistics, err)
-                                                    : fit_categories(feature, statistics, err);
-        if (status < 0) return status;
-        encoder_statistics_clear(statistics);
+    struct fitting *fitting = arg;
+    struct feature *feature = &fitting->encoder->features[task];
+    struct statistics *statistics = &fitting->encoder->statistics[task];
+    struct fitted *fitted = &fitting->fitted[task];
+    (void)worker;
+    fitted->status = feature->encode == ENCODE_NONE
+                         ? fit_numbers(feature, statistics, &fitted->error)
+                         : fit_categories(feature, statistics, &fitted->error);
+    encoder_statistics_clear(statistics);
+}
+
+int encoder_fit(struct encoder *encoder, struct spot_pool *pool, struct spot_error *err)
+{
+    struct fitting fitting = {encoder, spot_alloc_zero(encoder->count, sizeof *fitting.fitted)};
+    if (fitting.fitted == NULL) return spot_fail_memory(err, "the encoder");
+    pool_run(pool, encoder->count, fit_feature, &fitting);
+    int status = SPOT_OK;
+    for (int32_t f = 0; f < encoder->count && status == SPOT_OK; f++) {
+        status = fitting.fitted[f].status;
+        if (status < 0 && err != NULL) *err = fitting.fitted[f].error;
     }
-    return encoder_layout(encoder, err);
+    free(fitting.fitted);
+    return status == SPOT_OK ? encoder_layout(encoder, err) : status;
 }

@@ -158,7 +158,7 @@ static int observe_table(struct preparing *preparing, struct spot_error *err)
     int status = table_each(intake->reader, intake->specs, intake->specs_count, &visitor, err);
     if (status == SPOT_OK) status = judge(preparing, err);
     if (status < 0) return status;
-    return encoder_fit(preparing->intake.made_encoder, err);
+    return encoder_fit(preparing->intake.made_encoder, preparing->pool, err);
 }
 
 /* ---- Second step: encode what was kept ---- */

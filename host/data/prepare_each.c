@@ -72,7 +72,7 @@ static int visit_text(struct visiting *visiting, struct spot_pool *pool, struct 
     int status = intake_open(intake, pool, false, err);
     if (status < 0) return status;
     /* no model's encoder: the numbers as they are, which need no fit */
-    if (intake->made_encoder != NULL) status = encoder_fit(intake->made_encoder, err);
+    if (intake->made_encoder != NULL) status = encoder_fit(intake->made_encoder, pool, err);
     if (status < 0) return status;
     struct table_visitor visitor = {visit_work, visit_take, visit_discard, visit_progress,
                                     visiting};
