@@ -257,7 +257,10 @@ ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *p
     for (int p = 0; p < count; p++)
         for (int v = 0; v < VECTORS; v++)
             sum[p][v] = _mm512_setzero_ps();
-    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS)
+    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS) {
+        for (int v = 0; v < VECTORS; v++)
+            _mm_prefetch((const char *)(x + (int64_t)columns * BLOCK_ROWS + v * LANES),
+                         _MM_HINT_T0);
         for (int p = 0; p < count; p++) {
             __m512 coordinate = _mm512_set1_ps(points[(int64_t)p * columns + j]);
             for (int v = 0; v < VECTORS; v++) {
@@ -265,6 +268,7 @@ ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *p
                 sum[p][v] = _mm512_add_ps(sum[p][v], _mm512_mul_ps(difference, difference));
             }
         }
+    }
     for (int p = 0; p < count; p++)
         for (int v = 0; v < VECTORS; v++)
             _mm512_storeu_ps(d2 + p * BLOCK_ROWS + v * LANES, sum[p][v]);
