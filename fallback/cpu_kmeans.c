@@ -202,6 +202,21 @@ static int run_steps(struct kmeans_run *run, int32_t max_steps, double tolerance
 /* ---- After the passes -------------------------------------------------------------------------
  */
 
+/* A block's part where rows have weights or counts. */
+static struct int128 weighted_inertia(const struct kmeans_run *run, int64_t block, const double *d2)
+{
+    struct int128 sum = int128_from(0);
+    int32_t rows = block_rows(run->data, block);
+    for (int32_t i = 0; i < rows; i++) {
+        int64_t row = block * BLOCK_ROWS + i;
+        int64_t term = quantise(d2[i], run->quantiser->distance_scale);
+        struct int128 weight =
+            int128_multiply(row_weight(run->data, row), row_count(run->data, row));
+        sum = int128_add(sum, int128_times(weight, term));
+    }
+    return sum;
+}
+
 static void inertia_task(void *arg, int64_t task, int worker_index)
 {
     struct kmeans_run *run = arg;
@@ -215,13 +230,12 @@ static void inertia_task(void *arg, int64_t task, int worker_index)
             run->labels[b * BLOCK_ROWS + i] = 0;
         run->kernels->own_distances(&run->filter.filter, data_block(data, b),
                                     run->labels + b * BLOCK_ROWS, d2);
-        for (int32_t i = 0; i < rows; i++) {
-            int64_t row = b * BLOCK_ROWS + i;
-            int64_t term = quantise(d2[i], run->quantiser->distance_scale);
-            struct int128 weight = int128_multiply(row_weight(data, row), row_count(data, row));
-            worker->inertia = int128_add(worker->inertia, run->plain ? int128_from(term)
-                                                                     : int128_times(weight, term));
-        }
+        for (int32_t i = rows; i < BLOCK_ROWS; i++)
+            d2[i] = 0.0;
+        struct int128 part =
+            run->plain ? int128_from(run->kernels->sum_rounded(d2, run->quantiser->distance_scale))
+                       : weighted_inertia(run, b, d2);
+        worker->inertia = int128_add(worker->inertia, part);
     }
 }
 

@@ -232,12 +232,16 @@ static void distances_avx2(const float *x, int32_t columns, const float *points,
 }
 
 /* rint() to integers: below 2^51, adding 1.5 * 2^52 leaves the rounded value in the low bits. */
-ALWAYS_INLINE __m256i quantise4(__m128 value, __m256d scale)
+ALWAYS_INLINE __m256i rounded4(__m256d value)
 {
     const __m256d shift = _mm256_set1_pd(6755399441055744.0);
-    __m256d scaled = _mm256_mul_pd(_mm256_cvtps_pd(value), scale);
-    return _mm256_sub_epi64(_mm256_castpd_si256(_mm256_add_pd(scaled, shift)),
+    return _mm256_sub_epi64(_mm256_castpd_si256(_mm256_add_pd(value, shift)),
                             _mm256_castpd_si256(shift));
+}
+
+ALWAYS_INLINE __m256i quantise4(__m128 value, __m256d scale)
+{
+    return rounded4(_mm256_mul_pd(_mm256_cvtps_pd(value), scale));
 }
 
 static int64_t add_lanes(__m256i sum)
@@ -351,6 +355,15 @@ static void own_distances_avx2(const struct kmeans_filter *filter, const float *
     }
 }
 
+static int64_t sum_rounded_avx2(const double *values, double scale)
+{
+    __m256i sum = _mm256_setzero_si256();
+    for (int i = 0; i < BLOCK_ROWS; i += 4)
+        sum = _mm256_add_epi64(
+            sum, rounded4(_mm256_mul_pd(_mm256_loadu_pd(values + i), _mm256_set1_pd(scale))));
+    return add_lanes(sum);
+}
+
 static void moments_avx2(const float *x, int32_t rows, double scale, struct block_moments *moments)
 {
     const __m256d scales = _mm256_set1_pd(scale);
@@ -386,6 +399,7 @@ const struct kmeans_kernels *kmeans_kernels_avx2(void)
         .potentials = potentials_avx2,
         .moments = moments_avx2,
         .own_distances = own_distances_avx2,
+        .sum_rounded = sum_rounded_avx2,
     };
     return &kernels;
 }

@@ -333,24 +333,34 @@ static void own_distances_avx512(const struct kmeans_filter *filter, const float
     }
 }
 
+static int64_t sum_rounded_avx512(const double *values, double scale)
+{
+    __m512i sum = _mm512_setzero_si512();
+    for (int i = 0; i < BLOCK_ROWS; i += 8) {
+        __m512d scaled = _mm512_mul_pd(_mm512_loadu_pd(values + i), _mm512_set1_pd(scale));
+        sum = _mm512_add_epi64(sum, _mm512_cvtpd_epi64(scaled));
+    }
+    return _mm512_reduce_add_epi64(sum);
+}
+
 static void moments_avx512(const float *x, int32_t rows, double scale,
                            struct block_moments *moments)
 {
     const __m512d scales = _mm512_set1_pd(scale);
+    const uint64_t counted = rows < BLOCK_ROWS ? ((uint64_t)1 << rows) - 1 : UINT64_MAX;
     __m512i sum = _mm512_setzero_si512(), squares = _mm512_setzero_si512();
-    moments->nonzero = moments->vanished = 0;
-    for (int32_t i = 0; i < rows; i += 8) {
-        __mmask8 counted = (__mmask8)(rows - i < 8 ? (1 << (rows - i)) - 1 : 0xff);
-        __m256 value = _mm256_maskz_loadu_ps(counted, x + i);
+    uint64_t nonzero = 0, zero = 0; /* bits of rows with x != 0, and with r = 0 */
+    for (int i = 0; i < BLOCK_ROWS; i += 8) {
+        __m256 value = _mm256_maskz_loadu_ps((__mmask8)(counted >> i), x + i);
         __m256i r32 = _mm512_cvtpd_epi32(_mm512_mul_pd(_mm512_cvtps_pd(value), scales));
         __m512i r = _mm512_cvtepi32_epi64(r32);
         sum = _mm512_add_epi64(sum, r);
         squares = _mm512_add_epi64(squares, _mm512_mul_epi32(r, r));
-        __mmask8 nonzero = _mm256_cmp_ps_mask(value, _mm256_setzero_ps(), _CMP_NEQ_OQ);
-        __mmask8 vanished = _mm256_mask_testn_epi32_mask(nonzero, r32, r32);
-        moments->nonzero += __builtin_popcount(nonzero);
-        moments->vanished += __builtin_popcount(vanished);
+        nonzero |= (uint64_t)_mm256_cmp_ps_mask(value, _mm256_setzero_ps(), _CMP_NEQ_OQ) << i;
+        zero |= (uint64_t)_mm256_testn_epi32_mask(r32, r32) << i;
     }
+    moments->nonzero = __builtin_popcountll(nonzero);
+    moments->vanished = __builtin_popcountll(nonzero & zero);
     moments->sum = _mm512_reduce_add_epi64(sum);
     moments->squares = _mm512_reduce_add_epi64(squares);
 }
@@ -367,6 +377,7 @@ const struct kmeans_kernels *kmeans_kernels_avx512(void)
         .potentials = potentials_avx512,
         .moments = moments_avx512,
         .own_distances = own_distances_avx512,
+        .sum_rounded = sum_rounded_avx512,
     };
     return &kernels;
 }

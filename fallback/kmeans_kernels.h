@@ -98,6 +98,9 @@ struct kmeans_kernels {
     /* d2[i] = squared_distance of row i to its own centre, by the float64 definition. */
     void (*own_distances)(const struct kmeans_filter *filter, const float *x, const int32_t *labels,
                           double *d2);
+
+    /* sum_i rint(scale * values[i]) over the 64 values; no rounded one exceeds 2^50. */
+    int64_t (*sum_rounded)(const double *values, double scale);
 };
 
 /* Each variant; the caller asks cpu_detect.h before it uses one. */

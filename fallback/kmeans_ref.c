@@ -101,6 +101,14 @@ static void own_distances_ref(const struct kmeans_filter *filter, const float *x
     }
 }
 
+static int64_t sum_rounded_ref(const double *values, double scale)
+{
+    int64_t sum = 0;
+    for (int32_t i = 0; i < BLOCK_ROWS; i++)
+        sum += quantise(values[i], scale);
+    return sum;
+}
+
 const struct kmeans_kernels *kmeans_kernels_ref(void)
 {
     static const struct kmeans_kernels kernels = {
@@ -113,6 +121,7 @@ const struct kmeans_kernels *kmeans_kernels_ref(void)
         .potentials = potentials_ref,
         .moments = moments_ref,
         .own_distances = own_distances_ref,
+        .sum_rounded = sum_rounded_ref,
     };
     return &kernels;
 }

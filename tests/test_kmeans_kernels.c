@@ -459,6 +459,20 @@ static void own_distances_are_bit_equal(void)
         }
 }
 
+static void rounded_sums_are_equal(void)
+{
+    const struct kmeans_kernels *variants[3];
+    const int count = find_variants(variants);
+    double values[BLOCK_ROWS];
+    for (double largest = 1.0; largest < 0x1p50; largest *= 1000.0) {
+        for (int i = 0; i < BLOCK_ROWS; i++)
+            values[i] = rint(400 * fabs(uniform())) / 400 * largest;
+        for (int v = 1; v < count; v++)
+            CU_ASSERT_EQUAL(variants[v]->sum_rounded(values, 0.75),
+                            kmeans_kernels_ref()->sum_rounded(values, 0.75));
+    }
+}
+
 enum { RUNS = 3000, CHAINS = 12, STEPS = 2000 };
 
 static double seconds(void)
@@ -549,6 +563,7 @@ int main(int argc, char **argv)
         {"potentials are equal", potentials_are_equal},
         {"moments are equal", moments_are_equal},
         {"own distances are bit-equal", own_distances_are_bit_equal},
+        {"rounded sums are equal", rounded_sums_are_equal},
         {NULL, NULL},
     };
     if (argc == 2 && strcmp(argv[1], "--bench") == 0) {
