@@ -103,6 +103,19 @@ static void takes_values_outside_a_range_for_missing(void)
     }
 }
 
+/* What is taken for missing has no part in the statistics. */
+static void fits_what_is_within_the_range(void)
+{
+    const char *config = "columns: {a: {type: number, range: [0, 5], outside: missing}}\n"
+                         "features: [{column: a, impute: mean, scale: minmax}]";
+    struct prepared out;
+    CU_ASSERT_EQUAL_FATAL(prepare_text(config, "a\n0\n70000\n5\n-1\n", NULL, &out, NULL), SPOT_OK);
+    const float scaled[] = {0.0F, 0.5F, 1.0F, 0.5F};
+    CU_ASSERT_EQUAL_FATAL(out.rows, 4);
+    CU_ASSERT_EQUAL(memcmp(out.values, scaled, sizeof scaled), 0);
+    prepared_free(&out);
+}
+
 static void checks_allowed_values(void)
 {
     const char *numbers = "columns: {a: {type: integer, allowed: [1, 2, 3], missing: [-1]}}\n"
@@ -380,6 +393,7 @@ int main(void)
     const struct suite_test tests[] = {
         {"checks ranges", checks_ranges},
         {"takes values outside a range for missing", takes_values_outside_a_range_for_missing},
+        {"fits what is within the range", fits_what_is_within_the_range},
         {"checks allowed values", checks_allowed_values},
         {"checks missing values", checks_missing_values},
         {"checks uniqueness", checks_uniqueness},

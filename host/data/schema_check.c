@@ -124,9 +124,12 @@ void schema_clear_outside(const struct schema *schema, struct batch *batch)
 {
     for (int32_t c = 0; c < schema->count; c++) {
         const struct column_rule *rule = &schema->rules[c];
-        double *values = batch->columns[c].values;
+        struct column *column = &batch->columns[c];
         for (int64_t i = 0; rule->clears && i < batch->rows; i++)
-            if (is_outside(rule, values[i])) values[i] = NAN;
+            if (is_outside(rule, column->values[i])) {
+                column->values[i] = NAN;
+                column->facts.known = false;
+            }
     }
 }
 
