@@ -27,6 +27,11 @@ struct backend_data {
     const int32_t *group_of_row; /* (map_rows) borrowed, or NULL */
 };
 
+/* Runs the tasks on all threads, or on this one alone where the work, in scalar operations, is so
+ * little that waking another thread would cost more than it saves. */
+void cpu_parallel(const struct backend *backend, int64_t tasks, double work, backend_task *task,
+                  void *arg);
+
 int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
                   const float *largest, int64_t batch_rows, struct backend_data **data,
                   struct spot_error *err);

@@ -82,8 +82,8 @@ int cpu_kmeans_assign(struct backend *backend, int32_t k, int32_t columns, const
     find_largest(&scoring, columns, largest);
     memcpy(space.exact, centres, (size_t)k * (size_t)columns * sizeof *centres);
     filter_pack(&space, largest);
-    backend->host.parallel(backend->host.parallel_arg, (rows + TASK_ROWS - 1) / TASK_ROWS,
-                           scoring_task, &scoring);
+    double work = (double)rows * ((double)k * (columns + 5) + 8 * columns);
+    cpu_parallel(backend, (rows + TASK_ROWS - 1) / TASK_ROWS, work, scoring_task, &scoring);
 out:
     free(largest);
     free(scoring.blocks);

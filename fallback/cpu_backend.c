@@ -9,6 +9,20 @@
 #include "base/error.h"
 #include "fallback/cpu_detect.h"
 
+/* Some 20 us of vector operations; a thread that sleeps is awake after 5 to 10. */
+static const double small_work = 2e6;
+
+void cpu_parallel(const struct backend *backend, int64_t tasks, double work, backend_task *task,
+                  void *arg)
+{
+    if (work >= small_work) {
+        backend->host.parallel(backend->host.parallel_arg, tasks, task, arg);
+        return;
+    }
+    for (int64_t t = 0; t < tasks; t++)
+        task(arg, t, 0);
+}
+
 static const struct kmeans_kernels *best_kernels(void)
 {
     if (cpu_has_avx512()) return kmeans_kernels_avx512();

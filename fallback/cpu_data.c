@@ -115,9 +115,8 @@ int cpu_data_put(struct backend_data *data, int64_t first, int64_t rows, const f
     SPOT_TRY(
         put_array((void **)&data->counts, data->rows, first, rows, counts, sizeof *counts, err));
     struct put put = {data, first, rows, values};
-    const struct backend_host *host = &data->backend->host;
     int64_t tasks = (first + rows - 1) / TASK_ROWS - first / TASK_ROWS + 1;
-    host->parallel(host->parallel_arg, tasks, put_task, &put);
+    cpu_parallel(data->backend, tasks, (double)rows * data->columns * 16, put_task, &put);
     if (first + rows == data->rows) fill_last_block(data);
 out:
     return status;
@@ -183,14 +182,15 @@ static void moments_task(void *arg, int64_t task, int worker)
 int cpu_data_moments(struct backend_data *data, const double *scale, struct column_moments *moments,
                      struct spot_error *err)
 {
-    const struct backend_host *host = &data->backend->host;
+    const int threads = data->backend->host.threads;
     struct moments_pass pass = {data, scale, NULL};
-    pass.parts = spot_alloc_zero((int64_t)host->threads * data->columns, sizeof *pass.parts);
+    pass.parts = spot_alloc_zero((int64_t)threads * data->columns, sizeof *pass.parts);
     if (pass.parts == NULL) return spot_fail_memory(err, "the columns' moments");
-    host->parallel(host->parallel_arg, data->tasks, moments_task, &pass);
+    cpu_parallel(data->backend, data->tasks, (double)data->rows * data->columns * 16, moments_task,
+                 &pass);
     for (int32_t j = 0; j < data->columns; j++) {
         moments[j] = pass.parts[j];
-        for (int t = 1; t < host->threads; t++) {
+        for (int t = 1; t < threads; t++) {
             const struct column_moments *part = &pass.parts[(int64_t)t * data->columns + j];
             moments[j].sum = int128_add(moments[j].sum, part->sum);
             moments[j].squares = int128_add(moments[j].squares, part->squares);

@@ -77,8 +77,8 @@ int cpu_farthest(struct kmeans_run *run, const double *centres, int32_t count,
     search.filter.exact = centres;
     for (int i = 0; i < run->threads; i++)
         run->workers[i].far_found = 0;
-    const struct backend_host *host = &run->data->backend->host;
-    host->parallel(host->parallel_arg, run->data->tasks, search_task, &search);
+    double work = (double)run->data->rows * run->data->columns * 16;
+    cpu_parallel(run->data->backend, run->data->tasks, work, search_task, &search);
     *found = 0;
     for (int i = 0; i < run->threads; i++)
         for (int32_t f = 0; f < run->workers[i].far_found; f++)

@@ -103,12 +103,6 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
     return SPOT_OK;
 }
 
-static void parallel(struct kmeans_run *run, int64_t tasks, backend_task *task, void *arg)
-{
-    const struct backend_host *host = &run->data->backend->host;
-    host->parallel(host->parallel_arg, tasks, task, arg);
-}
-
 static int move_centres(struct kmeans_run *run, const double *centres, struct spot_error *err)
 {
     (void)err;
@@ -244,7 +238,8 @@ static int inertia(struct kmeans_run *run, struct int128 *total, struct spot_err
     (void)err;
     for (int i = 0; i < run->threads; i++)
         run->workers[i].inertia = int128_from(0);
-    parallel(run, run->data->tasks, inertia_task, run);
+    double work = (double)run->data->rows * run->data->columns * 16;
+    cpu_parallel(run->data->backend, run->data->tasks, work, inertia_task, run);
     *total = int128_from(0);
     for (int i = 0; i < run->threads; i++)
         *total = int128_add(*total, run->workers[i].inertia);

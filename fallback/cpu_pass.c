@@ -244,9 +244,10 @@ static void merge_worker(struct kmeans_run *run, struct kmeans_worker *worker)
 
 void cpu_pass(struct kmeans_run *run)
 {
-    const struct backend_host *host = &run->data->backend->host;
+    const struct backend_data *data = run->data;
+    double work = (double)data->rows * ((double)run->k * (data->columns + 5) + data->columns);
     run->totals.moved = run->totals.near_ties = 0;
-    host->parallel(host->parallel_arg, run->data->tasks, pass_task, run);
+    cpu_parallel(data->backend, data->tasks, work, pass_task, run);
     for (int i = 0; i < run->threads; i++) {
         pass_gathered(run, &run->workers[i]);
         merge_worker(run, &run->workers[i]);

@@ -10,12 +10,6 @@
 #include "base/memory.h"
 #include "fallback/cpu_kmeans.h"
 
-static void parallel(struct kmeans_run *run, int64_t tasks, backend_task *task, void *arg)
-{
-    const struct backend_host *host = &run->data->backend->host;
-    host->parallel(host->parallel_arg, tasks, task, arg);
-}
-
 /* Equal rows were merged: draws walk other rows than the handle's. */
 static bool is_merged(const struct backend_data *data)
 {
@@ -176,7 +170,9 @@ static void try_task(void *arg, int64_t task, int worker)
 /* The pass: brings the distances up to a pending centre and measures the candidates. */
 static void try_points(struct kmeans_run *run)
 {
-    parallel(run, run->data->tasks, try_task, run);
+    const struct backend_data *data = run->data;
+    double work = (double)data->rows * (run->seeding.tried + 1) * (3 * data->columns + 16);
+    cpu_parallel(data->backend, data->tasks, work, try_task, run);
     run->seeding.pending = false;
 }
 
@@ -325,7 +321,8 @@ static void prepare_draws(struct kmeans_run *run)
     if (s->seeded && !is_merged(run->data)) return; /* kept by cpu_seed_take */
     if (s->pending) try_points(run);
     if (s->seeded) round_terms(run);
-    parallel(run, pick_tasks(run->data), prefix_task, run);
+    cpu_parallel(run->data->backend, pick_tasks(run->data), 16.0 * (double)original_rows(run->data),
+                 prefix_task, run);
 }
 
 int cpu_seed_pick(struct kmeans_run *run, int32_t count, const struct int128 *targets,

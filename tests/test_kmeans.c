@@ -232,6 +232,37 @@ static void bits_do_not_depend_on_the_machine(void)
     }
 }
 
+/* Large enough for several threads, with many iterations in which few rows move: the reference
+ * looks at every row in each, the fast ones skip blocks (first shape) or rows (second). */
+static void skipped_rows_change_no_bit(void)
+{
+    const int64_t rows[] = {50001, 20000};
+    const int32_t columns[] = {2, 9}, clusters[] = {9, 24};
+    const char *variants[] = {"avx2", "avx512"};
+    for (int shape = 0; shape < 2; shape++) {
+        float *x = make_rows(rows[shape], columns[shape], 7, 0, 11);
+        const struct spot_matrix data = {x, NULL, rows[shape], columns[shape]};
+        struct spot_kmeans_options options = spot_kmeans_defaults();
+        options.k = clusters[shape];
+        options.max_iter = 25;
+        options.tol = 0;
+        spot_engine *engine = open_engine(1, "ref");
+        spot_kmeans *first = fit(engine, &data, &options);
+        spot_engine_close(engine);
+        for (int v = 0; v < 2; v++)
+            for (int threads = 1; threads < 5; threads += 2) {
+                engine = open_engine(threads, variants[v]);
+                if (engine == NULL) continue;
+                spot_kmeans *model = fit(engine, &data, &options);
+                CU_ASSERT(same_model(first, model));
+                spot_kmeans_free(model);
+                spot_engine_close(engine);
+            }
+        spot_kmeans_free(first);
+        free(x);
+    }
+}
+
 static void order_of_rows_does_not_matter(void)
 {
     const int64_t n = 5000;
@@ -533,6 +564,7 @@ int main(void)
     const struct suite_test tests[] = {
         {"equals plain Lloyd", equals_plain_lloyd},
         {"bits do not depend on the machine", bits_do_not_depend_on_the_machine},
+        {"skipped rows change no bit", skipped_rows_change_no_bit},
         {"order of rows does not matter", order_of_rows_does_not_matter},
         {"empty clusters take the farthest rows", empty_clusters_take_the_farthest_rows},
         {"fewer different rows than clusters warns", fewer_different_rows_than_clusters_warns},
