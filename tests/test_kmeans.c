@@ -1,21 +1,15 @@
 /* KMeans against a plain float64 Lloyd written here, and the promise that its bits depend on
  * nothing but data and options. */
 #define _POSIX_C_SOURCE 200809L
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
+#include <pthread.h>
 
-#include "blackspot.h"
-#include "suite.h"
+#include "fitting.h"
 
 static uint64_t state;
 
-static double uniform(void) /* splitmix64, Steele et al. 2014 */
+static double uniform(void)
 {
-    uint64_t z = (state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+    return next_uniform(&state);
 }
 
 /* (n, d) rows around k centres; step > 0 rounds to a lattice, which makes ties and equal rows. */
@@ -29,41 +23,6 @@ static float *make_rows(int64_t n, int32_t d, int32_t k, double step, uint64_t s
             x[i * d + j] = (float)(step > 0 ? step * rint(value / step) : value);
         }
     return x;
-}
-
-static spot_engine *open_engine(int threads, const char *variant)
-{
-    const struct spot_engine_options options = {.device = "cpu", .threads = threads};
-    spot_engine *engine;
-    struct spot_error err;
-    if (variant != NULL) setenv("BLACKSPOT_CPU", variant, 1);
-    int status = spot_engine_open(&options, &engine, &err);
-    unsetenv("BLACKSPOT_CPU");
-    if (status == SPOT_EDEVICE) return NULL; /* not on this processor */
-    CU_ASSERT_EQUAL_FATAL(status, SPOT_OK);
-    return engine;
-}
-
-static spot_kmeans *fit(spot_engine *engine, const struct spot_matrix *data,
-                        const struct spot_kmeans_options *options)
-{
-    spot_kmeans *model;
-    struct spot_error err = {0};
-    int status = spot_kmeans_fit(engine, data, options, &model, &err);
-    if (status < 0) printf("\n%s\n", err.message);
-    CU_ASSERT_EQUAL_FATAL(status, SPOT_OK);
-    return model;
-}
-
-static int same_model(const spot_kmeans *a, const spot_kmeans *b)
-{
-    const struct spot_kmeans_result *x = spot_kmeans_result(a), *y = spot_kmeans_result(b);
-    size_t cells = (size_t)x->k * (size_t)x->columns;
-    return x->k == y->k && x->columns == y->columns && x->inertia == y->inertia &&
-           x->iterations == y->iterations && x->converged == y->converged &&
-           x->best_run == y->best_run &&
-           memcmp(x->centres, y->centres, cells * sizeof *x->centres) == 0 &&
-           memcmp(x->sizes, y->sizes, (size_t)x->k * sizeof *x->sizes) == 0;
 }
 
 /* ---- The reference ----------------------------------------------------------------------------
@@ -522,25 +481,68 @@ static void refuses_a_flattened_column(void)
     free(x);
 }
 
-static int stop_at_once(void *arg)
+/* Lets *arg questions pass. */
+static int stop_after(void *arg)
 {
-    (void)arg;
-    return 1;
+    int *left = arg;
+    return (*left)-- <= 0;
 }
 
+/* At whatever question the answer is yes, among the initial centres or the iterations. */
 static void stops_when_asked(void)
 {
     const float x[] = {0, 1, 2, 3};
-    const struct spot_engine_options engine_options = {.stopped = stop_at_once};
+    int left, stops = 0, status = SPOT_ESTOPPED;
+    const struct spot_engine_options engine_options = {.stopped = stop_after, .arg = &left};
     spot_engine *engine;
-    spot_kmeans *model;
     struct spot_kmeans_options options = spot_kmeans_defaults();
-    options.k = 2;
+    options.k = 3;
     CU_ASSERT_EQUAL_FATAL(spot_engine_open(&engine_options, &engine, NULL), SPOT_OK);
-    CU_ASSERT_EQUAL(
-        spot_kmeans_fit(engine, &(struct spot_matrix){x, NULL, 4, 1}, &options, &model, NULL),
-        SPOT_ESTOPPED);
+    for (; status == SPOT_ESTOPPED; stops++) {
+        spot_kmeans *model;
+        left = stops;
+        status =
+            spot_kmeans_fit(engine, &(struct spot_matrix){x, NULL, 4, 1}, &options, &model, NULL);
+        CU_ASSERT((model == NULL) == (status == SPOT_ESTOPPED));
+        spot_kmeans_free(model);
+    }
+    CU_ASSERT_EQUAL(status, SPOT_OK);
+    CU_ASSERT(stops > 3); /* two centres and an iteration at least */
     spot_engine_close(engine);
+}
+
+static void *fit_in_a_thread(void *arg)
+{
+    const struct spot_matrix *data = arg;
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 6;
+    options.n_init = 2;
+    spot_engine *engine;
+    spot_kmeans *model = NULL;
+    if (spot_engine_open(&(struct spot_engine_options){.threads = 2}, &engine, NULL) == SPOT_OK)
+        spot_kmeans_fit(engine, data, &options, &model, NULL);
+    spot_engine_close(engine);
+    return model;
+}
+
+static void engines_work_side_by_side(void)
+{
+    enum { ENGINES = 3 };
+    float *x = make_rows(20000, 2, 6, 0, 77);
+    struct spot_matrix data = {x, NULL, 20000, 2};
+    pthread_t threads[ENGINES];
+    void *models[ENGINES];
+    for (int i = 0; i < ENGINES; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, fit_in_a_thread, &data), 0);
+    for (int i = 0; i < ENGINES; i++)
+        pthread_join(threads[i], &models[i]);
+    for (int i = 0; i < ENGINES; i++) {
+        CU_ASSERT_PTR_NOT_NULL_FATAL(models[i]);
+        CU_ASSERT(same_model(models[0], models[i]));
+    }
+    for (int i = 0; i < ENGINES; i++)
+        spot_kmeans_free(models[i]);
+    free(x);
 }
 
 static void refuses_unknown_devices(void)
@@ -575,6 +577,7 @@ int main(void)
         {"refuses bad options and data", refuses_bad_options_and_data},
         {"refuses a flattened column", refuses_a_flattened_column},
         {"stops when asked", stops_when_asked},
+        {"engines work side by side", engines_work_side_by_side},
         {"refuses unknown devices", refuses_unknown_devices},
         {NULL, NULL},
     };

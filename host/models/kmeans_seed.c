@@ -89,6 +89,11 @@ static int seed_plusplus(struct kmeans_fit *fit, struct spot_error *err)
     if (k > 1) SPOT_TRY(fit->backend->seed_try(fit->run, 1, &row, &potential, err));
     SPOT_TRY(keep_centre(fit, 0, row, err));
     for (int32_t c = 1; c < k; c++) {
+        const struct spot_engine_options *asked = &fit->engine->options;
+        if (asked->stopped != NULL && asked->stopped(asked->arg) != 0) {
+            status = spot_fail(err, SPOT_ESTOPPED, "stopped at initial centre %d", (int)c + 1);
+            goto out;
+        }
         /* Every row lies on a centre already: the rest of the clusters will be empty. */
         if (!int128_is_zero(potential))
             SPOT_TRY(choose_next(fit, c, &potential, &candidates, &row, err));

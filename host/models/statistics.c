@@ -148,6 +148,12 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
                              (int)j);
         farthest += (high - low) * (high - low);
     }
+    if (farthest >= 0x1p126)
+        return spot_fail(
+            err, SPOT_EDATA,
+            "%d columns as wide as these give squared distances beyond float32; divide "
+            "them by a constant",
+            (int)s->columns);
     /* One bit of room for the rounding of float32 seeding distances. */
     int distance_bits = 126 - weight_bits - 1;
     if (distance_bits > QUANTISER_DISTANCE_BITS) distance_bits = QUANTISER_DISTANCE_BITS;

@@ -10,10 +10,11 @@
  * distance, sum_j (max|x_j| + max|c_j|)^2. Infinite where a score might overflow. */
 SPOT_INLINE float score_margin(int32_t columns, double half, double product, double distance)
 {
-    const double u32 = 0x1p-24, u64 = 0x1p-53, slack = 1.01;
-    if (half + product > 0x1p+126) return INFINITY;
-    double score = (columns + 3) * u32 * (half + product) + (columns + 2) * 0x1p-149;
-    double definition = (columns + 3) * u64 * distance / 2;
+    const double u32 = 0x1p-24, u64 = 0x1p-53, steps = (double)columns + 3;
+    if (!(half + product <= 0x1p+126) || steps * u32 > 0.5) return INFINITY;
+    const double slack = 1.01 / (1 - steps * u32);
+    double score = steps * u32 * (half + product) + steps * 0x1p-149;
+    double definition = steps * u64 * distance / 2;
     return nextafterf((float)(2 * (score + definition) * slack), INFINITY);
 }
 
