@@ -270,7 +270,12 @@ int model_read(const char *path, struct model *model, struct spot_error *err)
     const char *end = NULL;
     memset(model, 0, sizeof *model);
     SPOT_TRY(read_text(path, &text, err));
+    errno = 0; /* the parser does not say why it gave up; the allocator does */
     document = cJSON_ParseWithOpts(text, &end, true);
+    if (document == NULL && errno == ENOMEM) {
+        status = spot_fail_memory(err, path);
+        goto out;
+    }
     if (document == NULL) {
         status =
             spot_fail(err, SPOT_EFORMAT, "%s:%d: not a JSON document", path, line_of(text, end));
