@@ -45,7 +45,7 @@ struct kmeans_run {
     bool plain;                    /* every row counts once */
     double *scale;                 /* (padded_columns) of the quantiser */
     struct filter_space filter;    /* filter.exact are the current centres */
-    double drift;                  /* no centre is farther from where it was when this was 0 */
+    double drift;                  /* the mean of any two centres' ways so far, at most */
     float drift_above;             /* the same, rounded up */
     float *block_limits;           /* (blocks) the rows are settled while the drift is below */
     float *row_limits;             /* (blocks * BLOCK_ROWS) the same for single rows, or NULL */

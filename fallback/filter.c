@@ -74,11 +74,12 @@ static bool bound_errors(struct filter_space *space, const float *largest, doubl
     return false;
 }
 
-/* How far the centre that moved most is from where it was when they were packed last. */
-static double largest_movement(const struct filter_space *space)
+/* The most that two centres, a row's own and another, have moved since they were packed last, on
+ * average. */
+static double pair_movement(const struct filter_space *space)
 {
     const struct kmeans_filter *filter = &space->filter;
-    double largest = 0.0;
+    double largest = 0.0, second = 0.0; /* squares */
     for (int32_t c = 0; c < filter->k; c++) {
         double square = 0.0;
         for (int64_t j = 0; j < filter->columns; j++) {
@@ -86,9 +87,14 @@ static double largest_movement(const struct filter_space *space)
             double difference = space->exact[at] - space->previous[at];
             square += difference * difference;
         }
-        if (square > largest) largest = square;
+        if (square > largest) {
+            second = largest;
+            largest = square;
+        } else if (square > second) {
+            second = square;
+        }
     }
-    return sqrt(largest) * (1 + 1e-9) + 0x1p-500;
+    return (sqrt(largest) + sqrt(second)) / 2 * (1 + 1e-9) + 0x1p-500;
 }
 
 double filter_pack(struct filter_space *space, const float *largest)
@@ -109,7 +115,7 @@ double filter_pack(struct filter_space *space, const float *largest)
         space->halves[c] = (float)half;
         if (half > highest_half) highest_half = half;
     }
-    double movement = largest_movement(space);
+    double movement = pair_movement(space);
     memcpy(space->previous, space->exact, (size_t)filter->k * (size_t)d * sizeof *space->previous);
     return bound_errors(space, largest, highest_half) ? movement : INFINITY;
 }

@@ -20,8 +20,9 @@ int filter_open(struct filter_space *space, int32_t k, int32_t columns, const do
                 int32_t tile);
 void filter_close(struct filter_space *space);
 
-/* Packs space->exact and bounds the error for rows with |x_j| <= largest_j; (columns). Returns how
- * far the centre moved most since the last time, or infinity where no limit found before holds. */
+/* Packs space->exact and bounds the error for rows with |x_j| <= largest_j; (columns). Returns
+ * how far the two centres that moved most did since the last time, on average, or infinity where no
+ * limit found before holds. */
 double filter_pack(struct filter_space *space, const float *largest);
 
 /* Labels of one block by the written definition: the kernels' filter, then float64 for the rows it

@@ -34,11 +34,12 @@ struct kmeans_filter {
     float margin;         /* twice the bound of a score's error */
     float reserve;        /* what a gap must keep, at least three margins */
     float spread;         /* bound of the error of 2 score + |x|^2 */
-    float drift;          /* at most how far centres have moved since the fit began */
+    float drift;          /* how far centres have moved since the fit began, at most */
 };
 
-/* How long rows stay settled: while no centre has moved farther, since the fit began, than a row's
- * limit, the row neither changes its label nor comes within the margin (docs/exactness.md). */
+/* How long rows stay settled: while the mean of any two centres' ways, since the fit began, is
+ * below a row's limit, the row neither changes its label nor comes within the margin
+ * (docs/exactness.md). */
 struct filter_limits {
     _Alignas(64) float rows[BLOCK_ROWS];
     float least; /* of all */
