@@ -8,9 +8,12 @@
 /* Blocks that one task works through: 4096 rows. */
 enum { TASK_BLOCKS = 64, TASK_ROWS = TASK_BLOCKS * BLOCK_ROWS };
 
+struct mixture_kernels;
+
 struct backend {
     struct backend_host host;
     const struct kmeans_kernels *kernels;
+    const struct mixture_kernels *mixture_kernels;
     char description[96];
 };
 
@@ -67,5 +70,8 @@ static inline int32_t block_rows(const struct backend_data *data, int64_t block)
 
 /* The table of KMeans: cpu_kmeans.c, with seeding in cpu_seed.c and scoring in cpu_assign.c. */
 extern const struct backend_kmeans cpu_kmeans;
+
+/* The table of mixtures: cpu_mixture.c, with scoring in cpu_mixture_score.c. */
+extern const struct backend_mixture cpu_mixture;
 
 #endif

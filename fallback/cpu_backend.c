@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "fallback/cpu_detect.h"
+#include "fallback/mixture_kernels.h"
 
 /* Some 20 us of vector operations; a thread that sleeps is awake after 5 to 10. */
 static const double small_work = 2e6;
@@ -49,6 +50,12 @@ static int choose_kernels(const struct kmeans_kernels **kernels, struct spot_err
     return SPOT_OK;
 }
 
+static const struct mixture_kernels *mixture_kernels_beside(const struct kmeans_kernels *kernels)
+{
+    (void)kernels;
+    return mixture_kernels_ref();
+}
+
 static int cpu_devices(struct backend_device *devices, int32_t capacity, int32_t *count,
                        struct spot_error *err)
 {
@@ -79,6 +86,7 @@ static int cpu_open(const char *id, const struct backend_host *host, struct back
     if (backend == NULL) return spot_fail_memory(err, "the CPU backend");
     backend->host = *host;
     backend->kernels = kernels;
+    backend->mixture_kernels = mixture_kernels_beside(kernels);
     snprintf(backend->description, sizeof backend->description, "cpu (%s, %d thread%s)",
              kernels->name, host->threads, host->threads == 1 ? "" : "s");
     *out = backend;
@@ -111,6 +119,10 @@ const struct backend_tables *cpu_backend(void)
         .data_close = cpu_data_close,
     };
     static const struct backend_tables tables = {
-        .version = SPOT_BACKEND_VERSION, .core = &core, .kmeans = &cpu_kmeans};
+        .version = SPOT_BACKEND_VERSION,
+        .core = &core,
+        .kmeans = &cpu_kmeans,
+        .mixture = &cpu_mixture,
+    };
     return &tables;
 }

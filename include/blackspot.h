@@ -11,7 +11,8 @@
  * immutable once trained or opened and may be read from any number of threads.
  *
  * Exactness. A model does not depend on device, instruction set, number of threads, batch size or
- * on whether equal rows were merged: same data and options, same bits (docs/exactness.md). */
+ * on whether equal rows were merged: same data and options, same bits (docs/exactness.md). Gaussian
+ * mixtures sum floating-point numbers: their bits hold for one instruction set. */
 #ifndef BLACKSPOT_H
 #define BLACKSPOT_H
 
@@ -179,6 +180,107 @@ SPOT_API int spot_kmeans_save(const spot_kmeans *model, const char *path, struct
 /* Opens a model file of kind "kmeans"; the caller frees *model.
  * Errors: SPOT_EIO, SPOT_EFORMAT (with the place in the document), SPOT_ENOMEM. */
 SPOT_API int spot_kmeans_load(const char *path, spot_kmeans **model, struct spot_error *err);
+
+/* ---- Gaussian mixtures ------------------------------------------------------------------------
+ */
+
+enum spot_gmm_covariance {
+    SPOT_GMM_FULL,      /* a matrix for each component: (k, columns, columns) */
+    SPOT_GMM_TIED,      /* one matrix for all: (columns, columns) */
+    SPOT_GMM_DIAG,      /* a variance for each component and column: (k, columns) */
+    SPOT_GMM_SPHERICAL, /* a variance for each component: (k) */
+};
+
+enum spot_gmm_init {
+    SPOT_GMM_INIT_KMEANS,   /* the clusters of a KMeans fit */
+    SPOT_GMM_INIT_KMEANSPP, /* k rows of greedy k-means++ as means, reg_covar as variance */
+    SPOT_GMM_INIT_ROWS,     /* k different rows drawn by weight as means, reg_covar as variance */
+    SPOT_GMM_INIT_RANDOM,   /* random responsibilities */
+};
+
+typedef struct spot_gmm spot_gmm;
+
+/* Where a fit is; handed to the progress callback after each iteration. */
+struct spot_gmm_progress {
+    int32_t run, runs;  /* initialisation, from 0, and how many there are */
+    int32_t iteration;  /* from 1 */
+    int32_t max_iter;   /* */
+    double lower_bound; /* mean log-likelihood of the rows before this iteration's update */
+};
+
+struct spot_gmm_options {
+    int32_t k; /* components, 1 <= k <= rows; the only value without a default */
+    enum spot_gmm_covariance covariance;
+    enum spot_gmm_init init;
+    /* Each of the three replaces what `init` found; with all of them `init` is not used. */
+    const double *weights;      /* (k) >= 0, sum 1, or NULL */
+    const double *means;        /* (k, columns), or NULL */
+    const double *precisions;   /* inverse covariances in the covariances' shape, or NULL */
+    const spot_gmm *warm_start; /* goes on from this model instead of `init`, or NULL */
+    int32_t n_init;     /* runs, the best is kept; 0: 1. With all three or a warm start only 1 */
+    int32_t max_iter;   /* iterations of one run, >= 1; default 100 */
+    double tol;         /* stop when the lower bound changes by less; >= 0, default 1e-3 */
+    double reg_covar;   /* added to the diagonals of the covariances; >= 0, default 1e-6 */
+    uint64_t seed;      /* key of the random numbers; default 0 */
+    int32_t compact;    /* merge equal rows: 1 yes, 0 no, -1 (default) when it pays */
+    int64_t batch_rows; /* rows handed to the device at a time; 0: all that fit; same bits */
+    void (*progress)(void *arg, const struct spot_gmm_progress *progress); /* or NULL */
+    void *progress_arg;
+};
+
+/* The defaults, scikit-learn's, with k = 0 to be filled in. */
+SPOT_API struct spot_gmm_options spot_gmm_defaults(void);
+
+/* What a fit found. Pointers are owned by the model. Sample weights count as rows do: means over
+ * rows are weighted means, and n in the criteria is the sum of the weights. */
+struct spot_gmm_result {
+    int32_t k, columns;
+    enum spot_gmm_covariance covariance;
+    const double *weights;     /* (k), sum 1 */
+    const double *means;       /* (k, columns) row-major */
+    const double *covariances; /* in the shape of enum spot_gmm_covariance, row-major */
+    double lower_bound;        /* scikit-learn's: the mean log-likelihood before the last update */
+    double log_likelihood;     /* mean over the rows under the final parameters */
+    double bic, aic;           /* -2 L n + p ln n and -2 L n + 2 p with p free parameters */
+    int32_t iterations;        /* of the run that was kept */
+    int32_t converged;         /* 1: the lower bound changed by less than tol; 0: max_iter */
+    int32_t best_run;          /* which initialisation was kept, from 0 */
+};
+
+/* Expectation maximisation (Dempster, Laird and Rubin 1977) with scikit-learn's definitions, in
+ * float64. The same bits for any number of threads and batch size on one instruction set; between
+ * instruction sets 1e-6 from the same start. The caller frees *model with spot_gmm_free. Errors:
+ * SPOT_EUSAGE (an option out of its range), SPOT_EDATA (NaN or Inf with row and column, k > rows,
+ * negative weights, a covariance that is singular), SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */
+SPOT_API int spot_gmm_fit(spot_engine *engine, const struct spot_matrix *data,
+                          const struct spot_gmm_options *options, spot_gmm **model,
+                          struct spot_error *err);
+
+/* Rows under a mixture; data->weights are not used. Each output may be NULL.
+ * labels:           (rows) the most responsible component, ties to the lowest index
+ * responsibilities: (rows, k) row-major, each row sums to 1
+ * log_likelihood:   (rows) log of the mixture's density; low values are anomalies
+ * Errors: SPOT_EDATA (another number of columns, NaN or Inf), SPOT_ENOMEM, SPOT_EDEVICE. */
+SPOT_API int spot_gmm_score(spot_engine *engine, const spot_gmm *model,
+                            const struct spot_matrix *data, int32_t *labels,
+                            double *responsibilities, double *log_likelihood,
+                            struct spot_error *err);
+
+/* Draws rows from the mixture: row i depends on the model, the seed and i alone.
+ * values: (rows, columns) row-major written; labels: (rows) their components, or NULL.
+ * Errors: SPOT_EUSAGE (rows < 0), SPOT_ENOMEM. */
+SPOT_API int spot_gmm_sample(const spot_gmm *model, uint64_t seed, int64_t rows, double *values,
+                             int32_t *labels, struct spot_error *err);
+
+/* Never fails; the result lives as long as the model. */
+SPOT_API const struct spot_gmm_result *spot_gmm_result(const spot_gmm *model);
+
+/* Frees a model; NULL is allowed. */
+SPOT_API void spot_gmm_free(spot_gmm *model);
+
+/* As spot_kmeans_save and spot_kmeans_load, for models of kind "gmm". */
+SPOT_API int spot_gmm_save(const spot_gmm *model, const char *path, struct spot_error *err);
+SPOT_API int spot_gmm_load(const char *path, spot_gmm **model, struct spot_error *err);
 
 #ifdef __cplusplus
 }

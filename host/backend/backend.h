@@ -188,35 +188,62 @@ struct backend_kmeans {
                   double *distances, struct spot_error *err);
 };
 
-/* ---- mixture (filled by the mixture issue; the shapes are settled here) -----------------------
+/* ---- mixture ----------------------------------------------------------------------------------
  */
 
 enum mixture_covariance { MIXTURE_FULL, MIXTURE_TIED, MIXTURE_DIAG, MIXTURE_SPHERICAL };
 
 struct mixture_run;
 
-/* Sums of one EM pass over a fixed block of global row numbers; blocks merge in a fixed tree. */
+/* A mixture as densities need it. F is lower triangular with F^T F = precision; triangles hold row
+ * by row what lies on and below the diagonal, columns (columns + 1) / 2 numbers. */
+struct mixture_parameters {
+    int32_t k, columns;
+    enum mixture_covariance covariance;
+    const double *weights; /* (k) >= 0 */
+    const double *means;   /* (k, columns) */
+    const double
+        *factors; /* full (k, triangle), tied (triangle), diag (k, columns), spherical (k) */
+};
+
+/* Sums of one pass, w the row's weight, r its responsibility, z = x - mean of the parameters that
+ * the pass was made with. Taken over fixed blocks of rows that merge in a fixed tree: the same bits
+ * for any number of threads, and 1e-9 between instruction sets. */
 struct mixture_partial {
-    double log_likelihood; /* sum of weight * logsumexp */
-    double weight;         /* sum of weight */
-    double *components;    /* (k) sums of responsibilities */
-    double *means;         /* (k, columns) */
-    double *squares;       /* full (k, d(d+1)/2), tied (d(d+1)/2), diag (k, d), spherical (k) */
+    double log_likelihood; /* sum of w * log sum_c weight_c N(x | c) */
+    double *components;    /* (k) w r */
+    double *means;         /* (k, columns) w r z */
+    double *squares;       /* full (k, triangle) w r z z^T, diag (k, columns) w r z^2, spherical (k)
+                              w r |z|^2; tied: not written, its total does not change */
 };
 
 struct backend_mixture {
+    /* weight_unit: what one unit of a row's integer weight is worth. */
     int (*open)(struct backend_data *data, int32_t k, enum mixture_covariance covariance,
-                struct mixture_run **run, struct spot_error *err);
+                double weight_unit, struct mixture_run **run, struct spot_error *err);
     void (*close)(struct mixture_run *run);
-    /* log_weights (k), means (k, d), precision factors as in scikit-learn's precisions_cholesky. */
-    int (*start)(struct mixture_run *run, const double *log_weights, const double *means,
-                 const double *factors, struct spot_error *err);
-    int (*pass)(struct mixture_run *run, struct mixture_partial *partial, struct spot_error *err);
-    int (*run)(struct mixture_run *run, int32_t max_steps, double tolerance, double reg_covar,
-               struct kmeans_event *event, struct spot_error *err);
-    /* Any output may be NULL: labels (rows), responsibilities (rows, k), log_likelihood (rows). */
-    int (*score)(struct mixture_run *run, int64_t first, int64_t rows, int32_t *labels,
-                 double *responsibilities, double *log_likelihood, struct spot_error *err);
+
+    /* One pass of EM: responsibilities under the parameters, used at once for the sums. */
+    int (*pass)(struct mixture_run *run, const struct mixture_parameters *parameters,
+                struct mixture_partial *partial, struct spot_error *err);
+    /* The log-likelihood alone. */
+    int (*log_likelihood)(struct mixture_run *run, const struct mixture_parameters *parameters,
+                          double *sum, struct spot_error *err);
+
+    /* Sums about means (k, columns) of responsibilities that come from elsewhere: 1 for the label
+     * of a row (labels (rows) of the handle, NULL: all 0), or drawn, normalised Philox numbers with
+     * key `seed` and counters (row, component, draw). partial->log_likelihood becomes 0. */
+    int (*labelled)(struct mixture_run *run, const double *means, const int32_t *labels,
+                    struct mixture_partial *partial, struct spot_error *err);
+    int (*drawn)(struct mixture_run *run, const double *means, uint64_t seed, uint32_t draw,
+                 struct mixture_partial *partial, struct spot_error *err);
+
+    /* Scoring, without a handle, of rows in host memory. Any output may be NULL: labels (rows), the
+     * lowest index among the largest densities; responsibilities (rows, k); log_likelihood (rows).
+     */
+    int (*score)(struct backend *backend, const struct mixture_parameters *parameters, int64_t rows,
+                 const float *values, int32_t *labels, double *responsibilities,
+                 double *log_likelihood, struct spot_error *err);
 };
 
 /* ---- trees (filled by the trees issues) -------------------------------------------------------

@@ -13,13 +13,19 @@
 #include "base/memory.h"
 #include "data/json.h"
 #include "data/writer.h"
+#include "models/gmm.h"
 #include "models/kmeans.h"
 
-/* Larger documents are no KMeans models; the limit bounds what a wrong file can cost. */
+/* Larger documents are no models; the limit bounds what a wrong file can cost. */
 static const long LARGEST_FILE = 1l << 30;
 
 /* ---- Writing ----------------------------------------------------------------------------------
  */
+
+const char *model_kind(const struct model *model)
+{
+    return model->gmm != NULL ? "gmm" : "kmeans";
+}
 
 static bool add_sizes(cJSON *parent, const int64_t *sizes, int32_t k)
 {
@@ -40,15 +46,20 @@ static bool add_centres(cJSON *parent, const struct spot_kmeans_result *result)
     return rows != NULL;
 }
 
-static bool add_kmeans(cJSON *document, const spot_kmeans *model)
+static bool add_kmeans(cJSON *document, const struct model *model)
 {
-    const struct spot_kmeans_result *result = spot_kmeans_result(model);
+    const struct spot_kmeans_result *result = spot_kmeans_result(model->kmeans);
     cJSON *kmeans = cJSON_AddObjectToObject(document, "kmeans");
     return kmeans != NULL && cJSON_AddNumberToObject(kmeans, "k", result->k) != NULL &&
            cJSON_AddNumberToObject(kmeans, "inertia", result->inertia) != NULL &&
            cJSON_AddNumberToObject(kmeans, "iterations", result->iterations) != NULL &&
            cJSON_AddBoolToObject(kmeans, "converged", result->converged) != NULL &&
            add_sizes(kmeans, result->sizes, result->k) && add_centres(kmeans, result);
+}
+
+static bool add_gmm(cJSON *document, const struct model *model)
+{
+    return cJSON_AddItemToObject(document, "gmm", gmm_to_json(model->gmm)) != 0;
 }
 
 static bool add_features(cJSON *document, const struct model *model)
@@ -70,11 +81,12 @@ static char *print_model(const struct model *model)
     bool made = document != NULL &&
                 cJSON_AddStringToObject(document, "format", "blackspot-model") != NULL &&
                 cJSON_AddNumberToObject(document, "version", 1) != NULL &&
-                cJSON_AddStringToObject(document, "kind", "kmeans") != NULL &&
+                cJSON_AddStringToObject(document, "kind", model_kind(model)) != NULL &&
                 add_features(document, model);
     if (made && model->encoder != NULL)
         made = cJSON_AddItemReferenceToObject(document, "encoder", model->encoder);
-    if (made && add_kmeans(document, model->kmeans)) text = json_print(document, true);
+    if (made && (model->gmm != NULL ? add_gmm : add_kmeans)(document, model))
+        text = json_print(document, true);
     cJSON_Delete(document);
     return text;
 }
@@ -150,10 +162,6 @@ static int check_head(const char *path, const cJSON *document, struct spot_error
     if (!cJSON_IsNumber(version) || version->valuedouble != 1)
         return spot_fail(err, SPOT_EFORMAT,
                          "%s: \"version\" is not 1, the version this program knows", path);
-    const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(document, "kind"));
-    if (kind == NULL || strcmp(kind, "kmeans") != 0)
-        return spot_fail(err, SPOT_EFORMAT, "%s: \"kind\" is \"%s\"; this program knows \"kmeans\"",
-                         path, kind == NULL ? "" : kind);
     return SPOT_OK;
 }
 
@@ -254,6 +262,24 @@ out:
     return status;
 }
 
+static int read_gmm(const char *path, const cJSON *document, struct model *model,
+                    struct spot_error *err)
+{
+    return gmm_from_json(path, cJSON_GetObjectItemCaseSensitive(document, "gmm"), model->columns,
+                         &model->gmm, err);
+}
+
+static int read_kind(const char *path, const cJSON *document, struct model *model,
+                     struct spot_error *err)
+{
+    const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(document, "kind"));
+    if (kind != NULL && strcmp(kind, "kmeans") == 0) return read_kmeans(path, document, model, err);
+    if (kind != NULL && strcmp(kind, "gmm") == 0) return read_gmm(path, document, model, err);
+    return spot_fail(err, SPOT_EFORMAT,
+                     "%s: \"kind\" is \"%s\"; this program knows \"kmeans\" and \"gmm\"", path,
+                     kind == NULL ? "" : kind);
+}
+
 static int read_encoder(const char *path, cJSON *document, struct model *model,
                         struct spot_error *err)
 {
@@ -284,7 +310,7 @@ int model_read(const char *path, struct model *model, struct spot_error *err)
     SPOT_TRY(check_head(path, document, err));
     SPOT_TRY(read_features(path, document, model, err));
     SPOT_TRY(read_encoder(path, document, model, err));
-    SPOT_TRY(read_kmeans(path, document, model, err));
+    SPOT_TRY(read_kind(path, document, model, err));
 out:
     if (status < 0) model_clear(model);
     cJSON_Delete(document);
@@ -299,6 +325,7 @@ void model_clear(struct model *model)
     free(model->features);
     cJSON_Delete(model->encoder);
     spot_kmeans_free(model->kmeans);
+    spot_gmm_free(model->gmm);
     memset(model, 0, sizeof *model);
 }
 
@@ -313,14 +340,45 @@ int spot_kmeans_save(const spot_kmeans *model, const char *path, struct spot_err
     return model_write(path, &document, err);
 }
 
+/* Refuses a model of another kind, by its name. */
+static int refuse_kind(const char *path, struct model *document, const char *wanted,
+                       struct spot_error *err)
+{
+    int status = spot_fail(err, SPOT_EFORMAT, "%s: a model of kind \"%s\", not \"%s\"", path,
+                           model_kind(document), wanted);
+    model_clear(document);
+    return status;
+}
+
 int spot_kmeans_load(const char *path, spot_kmeans **out, struct spot_error *err)
 {
     struct model document;
     *out = NULL;
     int status = model_read(path, &document, err);
     if (status < 0) return status;
+    if (document.kmeans == NULL) return refuse_kind(path, &document, "kmeans", err);
     *out = document.kmeans;
     document.kmeans = NULL;
+    model_clear(&document);
+    return SPOT_OK;
+}
+
+int spot_gmm_save(const spot_gmm *model, const char *path, struct spot_error *err)
+{
+    const struct model document = {.columns = model->result.columns,
+                                   .gmm = (spot_gmm *)(uintptr_t)model};
+    return model_write(path, &document, err);
+}
+
+int spot_gmm_load(const char *path, spot_gmm **out, struct spot_error *err)
+{
+    struct model document;
+    *out = NULL;
+    int status = model_read(path, &document, err);
+    if (status < 0) return status;
+    if (document.gmm == NULL) return refuse_kind(path, &document, "gmm", err);
+    *out = document.gmm;
+    document.gmm = NULL;
     model_clear(&document);
     return SPOT_OK;
 }

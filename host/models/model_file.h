@@ -1,6 +1,7 @@
 /* The model document: {"format": "blackspot-model", "version": 1, "kind": "kmeans",
- * "features": [...], "encoder": {...}, "kmeans": {...}}. Numbers are printed so that they read back
- * to the same bits; nothing in it differs from run to run (docs/formats.md). */
+ * "features": [...], "encoder": {...}, "kmeans": {...}}; kind "gmm" has a "gmm" object instead.
+ * Numbers are printed so that they read back to the same bits; nothing in it differs from run to
+ * run (docs/formats.md). */
 #ifndef SPOT_MODELS_MODEL_FILE_H
 #define SPOT_MODELS_MODEL_FILE_H
 
@@ -11,9 +12,13 @@
 struct model {
     char **features; /* (columns) names, or NULL: x0, x1, ... */
     int32_t columns;
-    cJSON *encoder; /* as encoder_to_json wrote it, or NULL: rows come as they are */
-    spot_kmeans *kmeans;
+    cJSON *encoder;      /* as encoder_to_json wrote it, or NULL: rows come as they are */
+    spot_kmeans *kmeans; /* one of the two, the other NULL */
+    spot_gmm *gmm;
 };
+
+/* "kmeans" or "gmm". */
+const char *model_kind(const struct model *model);
 
 /* Writes through a temporary file. Nothing of *model is kept. */
 int model_write(const char *path, const struct model *model, struct spot_error *err);

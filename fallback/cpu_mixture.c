@@ -1,0 +1,279 @@
+/* EM for Gaussian mixtures on the CPU, one pass an iteration: the responsibilities of 64 rows are
+ * used at once for the sums, so nothing of size rows x components is ever stored.
+ *
+ * A task sums the blocks of a fixed range of rows one after the other; the tasks' sums are then
+ * added in a fixed binary tree. Ranges depend on the shape of the problem alone, so the bits do not
+ * depend on threads, nor on the batches in which the rows came. */
+#include "fallback/cpu_mixture.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "numerics/philox.h"
+
+enum { SMALLEST_TASK = 32, FEWEST_TASKS = 64 };
+static const int64_t LARGEST_PARTS = 1 << 23; /* doubles in the sums of all tasks: 64 MB */
+
+enum mixture_mode { BY_DENSITY, LIKELIHOOD_ONLY, BY_LABEL, BY_DRAW };
+
+struct mixture_run {
+    struct backend_data *data;
+    const struct mixture_kernels *kernels;
+    double weight_unit;
+    struct mixture_space space;
+    int64_t terms, room;           /* of a component: in plain order, and in the kernels' */
+    int64_t task_blocks, tasks;    /* blocks of a task, and how many tasks */
+    int64_t part;                  /* doubles of a task's sums: log-likelihood, (k, terms) */
+    double *parts;                 /* (tasks, part) */
+    double *work, *density, *sums; /* (threads, ...) */
+
+    /* of the current pass */
+    enum mixture_mode mode;
+    const int32_t *labels; /* (rows) or NULL */
+    uint64_t seed;
+    uint32_t draw;
+};
+
+/* ---- Opening ----------------------------------------------------------------------------------
+ */
+
+/* Tasks of 2048 rows; of more where their sums would take too much memory. */
+static void cut_tasks(struct mixture_run *run)
+{
+    run->task_blocks = SMALLEST_TASK;
+    for (;;) {
+        run->tasks = (run->data->blocks + run->task_blocks - 1) / run->task_blocks;
+        if (run->tasks <= FEWEST_TASKS || run->tasks <= LARGEST_PARTS / run->part) return;
+        run->task_blocks *= 2;
+    }
+}
+
+static void run_close(struct mixture_run *run)
+{
+    if (run == NULL) return;
+    mixture_space_close(&run->space);
+    free(run->parts);
+    free(run->work);
+    free(run->density);
+    free(run->sums);
+    free(run);
+}
+
+static int run_open(struct backend_data *data, int32_t k, enum mixture_covariance covariance,
+                    double weight_unit, struct mixture_run **out, struct spot_error *err)
+{
+    *out = NULL;
+    struct mixture_run *run = calloc(1, sizeof *run);
+    if (run == NULL) return spot_fail_memory(err, "the mixture");
+    int64_t threads = data->backend->host.threads;
+    run->data = data;
+    run->kernels = data->backend->mixture_kernels;
+    run->weight_unit = weight_unit;
+    run->terms = mixture_terms(covariance, data->columns);
+    run->room = run->kernels->sums_room(covariance, data->columns);
+    run->part = 1 + k * run->terms;
+    cut_tasks(run);
+    run->parts = spot_alloc(run->tasks, (size_t)run->part * sizeof(double));
+    run->work = spot_alloc(threads, (size_t)mixture_space(data->columns) * sizeof(double));
+    run->density = spot_alloc(threads, (size_t)k * BLOCK_ROWS * sizeof(double));
+    run->sums = spot_alloc(threads, (size_t)k * (size_t)run->room * sizeof(double));
+    if (mixture_space_open(&run->space, k, data->columns, covariance) < 0 || run->parts == NULL ||
+        run->work == NULL || run->density == NULL || run->sums == NULL) {
+        run_close(run);
+        return spot_fail_memory(err, "the mixture's sums");
+    }
+    *out = run;
+    return SPOT_OK;
+}
+
+/* ---- One task ---------------------------------------------------------------------------------
+ */
+
+/* Rows that only fill up a block weigh nothing. */
+static void block_weights(const struct mixture_run *run, int64_t block, double *weights)
+{
+    const struct backend_data *data = run->data;
+    const int32_t rows = block_rows(data, block);
+    for (int32_t i = 0; i < BLOCK_ROWS; i++) {
+        int64_t row = block * BLOCK_ROWS + i;
+        weights[i] = i >= rows ? 0.0
+                               : (double)row_weight(data, row) * (double)row_count(data, row) *
+                                     run->weight_unit;
+    }
+}
+
+static void by_label(const struct mixture_run *run, int64_t block, const double *weights,
+                     double *responsibilities)
+{
+    const int32_t rows = block_rows(run->data, block);
+    memset(responsibilities, 0, (size_t)run->space.pack.k * BLOCK_ROWS * sizeof *responsibilities);
+    for (int32_t i = 0; i < rows; i++) {
+        int32_t c = run->labels == NULL ? 0 : run->labels[block * BLOCK_ROWS + i];
+        responsibilities[(int64_t)c * BLOCK_ROWS + i] = weights[i];
+    }
+}
+
+static void by_draw(const struct mixture_run *run, int64_t block, const double *weights,
+                    double *responsibilities)
+{
+    const int32_t k = run->space.pack.k;
+    for (int32_t i = 0; i < BLOCK_ROWS; i++) {
+        uint64_t row = (uint64_t)(block * BLOCK_ROWS + i);
+        double sum = 0.0;
+        for (int32_t c = 0; c < k; c++) {
+            uint64_t bits = philox_bits(run->seed, (uint32_t)row, (uint32_t)(row >> 32),
+                                        (uint32_t)c, run->draw);
+            double u = philox_uniform(bits);
+            responsibilities[(int64_t)c * BLOCK_ROWS + i] = u;
+            sum += u;
+        }
+        for (int32_t c = 0; c < k; c++)
+            responsibilities[(int64_t)c * BLOCK_ROWS + i] *= weights[i] / sum;
+    }
+}
+
+/* Responsibilities of a block by the pass's rule; returns its log-likelihood. */
+static double find_responsibilities(const struct mixture_run *run, int64_t block,
+                                    const double *weights, double *work, double *density)
+{
+    const struct mixture_pack *pack = &run->space.pack;
+    _Alignas(64) double log_likelihood[BLOCK_ROWS];
+    switch (run->mode) {
+    case BY_LABEL:
+        by_label(run, block, weights, density);
+        return 0.0;
+    case BY_DRAW:
+        by_draw(run, block, weights, density);
+        return 0.0;
+    default:
+        run->kernels->densities(pack, data_block(run->data, block), work, density);
+        return run->kernels->responsibilities(pack->k, weights, density, log_likelihood);
+    }
+}
+
+static void pass_task(void *arg, int64_t task, int worker)
+{
+    const struct mixture_run *run = arg;
+    const struct backend_data *data = run->data;
+    const struct mixture_pack *pack = &run->space.pack;
+    const bool plain = data->weights == NULL && data->counts == NULL;
+    double *work = run->work + worker * mixture_space(data->columns);
+    double *density = run->density + (int64_t)worker * pack->k * BLOCK_ROWS;
+    double *sums = run->sums + worker * pack->k * run->room;
+    double *part = run->parts + task * run->part;
+    _Alignas(64) double weights[BLOCK_ROWS];
+    const int64_t first = task * run->task_blocks;
+    const int64_t end =
+        first + run->task_blocks < data->blocks ? first + run->task_blocks : data->blocks;
+
+    memset(sums, 0, (size_t)(pack->k * run->room) * sizeof *sums);
+    part[0] = 0.0;
+    for (int64_t b = first; b < end; b++) {
+        if (b == first || !plain || b == data->blocks - 1) block_weights(run, b, weights);
+        part[0] += find_responsibilities(run, b, weights, work, density);
+        if (run->mode != LIKELIHOOD_ONLY)
+            run->kernels->add(pack, data_block(data, b), density, work, sums);
+    }
+    for (int32_t c = 0; c < pack->k && run->mode != LIKELIHOOD_ONLY; c++)
+        run->kernels->collect(pack->covariance, pack->columns, sums + c * run->room,
+                              part + 1 + c * run->terms);
+}
+
+/* ---- All tasks --------------------------------------------------------------------------------
+ */
+
+/* Adds the parts in a tree whose shape is their number alone; the sum ends up in the first. */
+static void merge_parts(struct mixture_run *run, int64_t count)
+{
+    for (int64_t stride = 1; stride < run->tasks; stride *= 2)
+        for (int64_t t = 0; t + stride < run->tasks; t += 2 * stride) {
+            double *to = run->parts + t * run->part;
+            const double *from = run->parts + (t + stride) * run->part;
+            for (int64_t i = 0; i < count; i++)
+                to[i] += from[i];
+        }
+}
+
+static void copy_partial(const struct mixture_run *run, struct mixture_partial *partial)
+{
+    const int64_t k = run->space.pack.k, d = run->data->columns, squares = run->terms - 1 - d;
+    partial->log_likelihood = run->parts[0];
+    for (int64_t c = 0; c < k; c++) {
+        const double *plain = run->parts + 1 + c * run->terms;
+        partial->components[c] = plain[0];
+        memcpy(partial->means + c * d, plain + 1, (size_t)d * sizeof *plain);
+        if (squares > 0)
+            memcpy(partial->squares + c * squares, plain + 1 + d, (size_t)squares * sizeof *plain);
+    }
+}
+
+static void run_pass(struct mixture_run *run, enum mixture_mode mode,
+                     const struct mixture_parameters *parameters)
+{
+    const struct backend_host *host = &run->data->backend->host;
+    mixture_pack_fill(&run->space, parameters, run->data->offset);
+    run->mode = mode;
+    host->parallel(host->parallel_arg, run->tasks, pass_task, run);
+    merge_parts(run, mode == LIKELIHOOD_ONLY ? 1 : run->part);
+}
+
+static int em_pass(struct mixture_run *run, const struct mixture_parameters *parameters,
+                   struct mixture_partial *partial, struct spot_error *err)
+{
+    (void)err;
+    run_pass(run, BY_DENSITY, parameters);
+    copy_partial(run, partial);
+    return SPOT_OK;
+}
+
+static int likelihood_pass(struct mixture_run *run, const struct mixture_parameters *parameters,
+                           double *sum, struct spot_error *err)
+{
+    (void)err;
+    run_pass(run, LIKELIHOOD_ONLY, parameters);
+    *sum = run->parts[0];
+    return SPOT_OK;
+}
+
+/* A pass that takes no densities, only sums about means. */
+static void run_sums(struct mixture_run *run, enum mixture_mode mode, const double *means,
+                     struct mixture_partial *partial)
+{
+    const struct mixture_pack *pack = &run->space.pack;
+    const struct mixture_parameters about = {
+        .k = pack->k, .columns = pack->columns, .covariance = pack->covariance, .means = means};
+    run_pass(run, mode, &about);
+    copy_partial(run, partial);
+}
+
+static int labelled_pass(struct mixture_run *run, const double *means, const int32_t *labels,
+                         struct mixture_partial *partial, struct spot_error *err)
+{
+    (void)err;
+    run->labels = labels;
+    run_sums(run, BY_LABEL, means, partial);
+    return SPOT_OK;
+}
+
+static int drawn_pass(struct mixture_run *run, const double *means, uint64_t seed, uint32_t draw,
+                      struct mixture_partial *partial, struct spot_error *err)
+{
+    (void)err;
+    run->seed = seed;
+    run->draw = draw;
+    run_sums(run, BY_DRAW, means, partial);
+    return SPOT_OK;
+}
+
+const struct backend_mixture cpu_mixture = {
+    .open = run_open,
+    .close = run_close,
+    .pass = em_pass,
+    .log_likelihood = likelihood_pass,
+    .labelled = labelled_pass,
+    .drawn = drawn_pass,
+    .score = cpu_mixture_score,
+};

@@ -1,0 +1,74 @@
+/* What an instruction set brings to Gaussian mixtures: the inner loops over one block of rows (see
+ * kmeans_kernels.h for its layout), in float64. The portable reference fills the table, AVX2 and
+ * AVX-512 override it. Bits may differ between instruction sets, but not with threads or batches.
+ */
+#ifndef SPOT_FALLBACK_MIXTURE_KERNELS_H
+#define SPOT_FALLBACK_MIXTURE_KERNELS_H
+
+#include "backend/backend.h"
+#include "fallback/kmeans_kernels.h"
+
+/* No log density is below it, so that differences of two are never NaN. */
+#define MIXTURE_FLOOR (-1e290)
+
+/* The parameters of one pass, ready for the kernels. */
+struct mixture_pack {
+    int32_t k, columns;
+    enum mixture_covariance covariance;
+    const double *log_scales; /* (k) log weight + log |F| - columns/2 log(2 pi) */
+    const double *means;      /* (k, columns) without the data's offset */
+    const double *factors;    /* as in struct mixture_parameters */
+    const double *images;     /* tied: (k, columns) F (mean - centre) */
+    const double *centre;     /* tied: (columns) near the middle of the means, without offset */
+};
+
+struct mixture_kernels {
+    const char *name;
+
+    /* log weight_c + log N(x_i | c): density (k, BLOCK_ROWS), never below MIXTURE_FLOOR. */
+    void (*densities)(const struct mixture_pack *pack, const float *x, double *space,
+                      double *density);
+
+    /* Turns log densities (k, BLOCK_ROWS) into weights[i] * responsibility. log_likelihood
+     * (BLOCK_ROWS) gets the log of the row's density; returns its sum times the weights. */
+    double (*responsibilities)(int32_t k, const double *weights, double *density,
+                               double *log_likelihood);
+
+    /* Adds the block to the sums of all components: (k, sums_room) in an order of its own. */
+    void (*add)(const struct mixture_pack *pack, const float *x, const double *responsibilities,
+                double *space, double *sums);
+    int64_t (*sums_room)(enum mixture_covariance covariance, int32_t columns);
+
+    /* The sums of one component in plain order: weight, means (columns), squares. */
+    void (*collect)(enum mixture_covariance covariance, int32_t columns, const double *sums,
+                    double *plain);
+};
+
+/* Doubles of work space that densities() and add() may use. */
+static inline int64_t mixture_space(int32_t columns)
+{
+    return 3 * ((int64_t)columns + 8) * BLOCK_ROWS;
+}
+
+/* Numbers of a component in plain order. */
+static inline int64_t mixture_terms(enum mixture_covariance covariance, int32_t columns)
+{
+    int64_t d = columns;
+    switch (covariance) {
+    case MIXTURE_FULL:
+        return 1 + d + d * (d + 1) / 2;
+    case MIXTURE_TIED:
+        return 1 + d;
+    case MIXTURE_DIAG:
+        return 1 + 2 * d;
+    default:
+        return 2 + d;
+    }
+}
+
+/* Each variant; the caller asks cpu_detect.h before it uses one. */
+const struct mixture_kernels *mixture_kernels_ref(void);
+const struct mixture_kernels *mixture_kernels_avx2(void);
+const struct mixture_kernels *mixture_kernels_avx512(void);
+
+#endif

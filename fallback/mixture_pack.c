@@ -1,0 +1,96 @@
+/* What of a mixture's parameters can be computed once before a pass. */
+#include <float.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "fallback/cpu_mixture.h"
+#include "numerics/explog.h"
+
+static const double LOG_2PI = 1.8378770664093454836;
+
+int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
+                       enum mixture_covariance covariance)
+{
+    int64_t cells = (int64_t)k * columns;
+    memset(space, 0, sizeof *space);
+    space->log_scales = spot_alloc(k, sizeof(double));
+    space->means = spot_alloc(cells, sizeof(double));
+    space->images = spot_alloc(cells, sizeof(double));
+    space->centre = spot_alloc(columns, sizeof(double));
+    if (space->log_scales == NULL || space->means == NULL || space->images == NULL ||
+        space->centre == NULL) {
+        mixture_space_close(space);
+        return SPOT_ENOMEM;
+    }
+    space->pack = (struct mixture_pack){.k = k,
+                                        .columns = columns,
+                                        .covariance = covariance,
+                                        .log_scales = space->log_scales,
+                                        .means = space->means,
+                                        .images = space->images,
+                                        .centre = space->centre};
+    return SPOT_OK;
+}
+
+void mixture_space_close(struct mixture_space *space)
+{
+    free(space->log_scales);
+    free(space->means);
+    free(space->images);
+    free(space->centre);
+    memset(space, 0, sizeof *space);
+}
+
+/* log |F| of component c: the sum of the logarithms of the diagonal. */
+static double log_determinant(const struct mixture_parameters *p, int32_t c)
+{
+    int64_t d = p->columns, triangle = d * (d + 1) / 2;
+    double sum = 0.0;
+    if (p->covariance == MIXTURE_SPHERICAL) return (double)d * spot_log(p->factors[c]);
+    if (p->covariance == MIXTURE_DIAG) {
+        for (int64_t j = 0; j < d; j++)
+            sum += spot_log(p->factors[c * d + j]);
+        return sum;
+    }
+    const double *factor = p->factors + (p->covariance == MIXTURE_FULL ? c * triangle : 0);
+    for (int64_t i = 0; i < d; i++)
+        sum += spot_log(factor[i * (i + 1) / 2 + i]);
+    return sum;
+}
+
+/* F (x - centre) for tied mixtures is computed once a row; centring keeps it small. */
+static void fill_images(struct mixture_space *space, const struct mixture_parameters *p)
+{
+    int64_t d = p->columns;
+    for (int64_t j = 0; j < d; j++) {
+        space->centre[j] = 0.0;
+        for (int32_t c = 0; c < p->k; c++)
+            space->centre[j] += space->means[c * d + j] / p->k;
+    }
+    for (int32_t c = 0; c < p->k; c++) {
+        const double *factor = p->factors;
+        for (int64_t i = 0; i < d; i++) {
+            double y = 0.0;
+            for (int64_t j = 0; j <= i; j++)
+                y += *factor++ * (space->means[c * d + j] - space->centre[j]);
+            space->images[c * d + i] = y;
+        }
+    }
+}
+
+void mixture_pack_fill(struct mixture_space *space, const struct mixture_parameters *p,
+                       const double *offset)
+{
+    int64_t d = p->columns;
+    for (int32_t c = 0; c < p->k; c++)
+        for (int64_t j = 0; j < d; j++)
+            space->means[c * d + j] = p->means[c * d + j] - (offset == NULL ? 0.0 : offset[j]);
+    space->pack.factors = p->factors;
+    if (p->factors == NULL) return; /* sums about means, no densities */
+    for (int32_t c = 0; c < p->k; c++)
+        space->log_scales[c] =
+            (p->weights[c] >= DBL_MIN ? spot_log(p->weights[c]) : MIXTURE_FLOOR) +
+            log_determinant(p, c) - 0.5 * (double)d * LOG_2PI;
+    if (p->covariance == MIXTURE_TIED) fill_images(space, p);
+}

@@ -1,0 +1,368 @@
+/* Gaussian mixtures through the public interface: checks, several runs of EM of which the best is
+ * kept, and scoring. */
+#include "models/gmm.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "models/gmm_fit.h"
+
+struct spot_gmm_options spot_gmm_defaults(void)
+{
+    return (struct spot_gmm_options){.covariance = SPOT_GMM_FULL,
+                                     .init = SPOT_GMM_INIT_KMEANS,
+                                     .max_iter = 100,
+                                     .tol = 1e-3,
+                                     .reg_covar = 1e-6,
+                                     .compact = -1};
+}
+
+const struct spot_gmm_result *spot_gmm_result(const spot_gmm *model)
+{
+    return &model->result;
+}
+
+/* ---- Checks -----------------------------------------------------------------------------------
+ */
+
+static int check_matrix(const struct spot_matrix *data, struct spot_error *err)
+{
+    if (data->columns < 1)
+        return spot_fail(err, SPOT_EDATA, "the data has no columns; choose at least one feature");
+    if (data->rows < 1) return spot_fail(err, SPOT_EDATA, "the data has no rows");
+    if (data->rows > INT64_MAX / 64 / data->columns)
+        return spot_fail(err, SPOT_EDATA, "%lld rows of %d columns are too many",
+                         (long long)data->rows, (int)data->columns);
+    return SPOT_OK;
+}
+
+static int check_finite(const double *values, int64_t count, const char *what,
+                        struct spot_error *err)
+{
+    for (int64_t i = 0; values != NULL && i < count; i++)
+        if (!isfinite(values[i]))
+            return spot_fail(err, SPOT_EDATA, "initial %s: number %lld is not finite", what,
+                             (long long)i);
+    return SPOT_OK;
+}
+
+static int check_weights(const double *weights, int32_t k, struct spot_error *err)
+{
+    double sum = 0.0;
+    for (int32_t c = 0; weights != NULL && c < k; c++) {
+        if (weights[c] < 0)
+            return spot_fail(err, SPOT_EDATA, "initial weights: that of component %d is %g", (int)c,
+                             weights[c]);
+        sum += weights[c];
+    }
+    if (weights != NULL && fabs(sum - 1.0) > 1e-6)
+        return spot_fail(err, SPOT_EDATA, "initial weights: their sum is %.9g and not 1", sum);
+    return SPOT_OK;
+}
+
+static int check_start(const struct spot_gmm_options *options, int32_t columns,
+                       struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const int64_t k = options->k;
+    const spot_gmm *warm = options->warm_start;
+    if ((int)options->init < SPOT_GMM_INIT_KMEANS || (int)options->init > SPOT_GMM_INIT_RANDOM)
+        return spot_fail(err, SPOT_EUSAGE, "init: %d is no initialisation", (int)options->init);
+    if (warm != NULL && (warm->result.k != options->k || warm->result.columns != columns ||
+                         warm->result.covariance != options->covariance))
+        return spot_fail(err, SPOT_EUSAGE,
+                         "warm start: the model has k = %d, %d columns and covariance %s",
+                         (int)warm->result.k, (int)warm->result.columns,
+                         gmm_covariance_names[warm->result.covariance]);
+    SPOT_TRY(check_finite(options->weights, k, "weights", err));
+    SPOT_TRY(check_weights(options->weights, options->k, err));
+    SPOT_TRY(check_finite(options->means, k * columns, "means", err));
+    SPOT_TRY(check_finite(options->precisions,
+                          gmm_covariance_count(options->covariance, k, columns), "precisions",
+                          err));
+out:
+    return status;
+}
+
+static int check_options(const struct spot_gmm_options *options, const struct spot_matrix *data,
+                         struct spot_error *err)
+{
+    if (options->k < 1)
+        return spot_fail(err, SPOT_EUSAGE, "k = %d: a mixture has at least one component",
+                         (int)options->k);
+    if (options->k > data->rows)
+        return spot_fail(err, SPOT_EDATA, "k = %d is more than the %lld rows; choose a smaller k",
+                         (int)options->k, (long long)data->rows);
+    if ((int)options->covariance < SPOT_GMM_FULL || (int)options->covariance > SPOT_GMM_SPHERICAL)
+        return spot_fail(err, SPOT_EUSAGE, "covariance: %d is no covariance type",
+                         (int)options->covariance);
+    if (options->max_iter < 1)
+        return spot_fail(err, SPOT_EUSAGE, "max_iter = %d: at least one iteration is needed",
+                         (int)options->max_iter);
+    if (!(options->tol >= 0) || isinf(options->tol))
+        return spot_fail(err, SPOT_EUSAGE, "tol = %g: it is finite and not negative", options->tol);
+    if (!(options->reg_covar >= 0) || isinf(options->reg_covar))
+        return spot_fail(err, SPOT_EUSAGE, "reg_covar = %g: it is finite and not negative",
+                         options->reg_covar);
+    if (options->n_init < 0)
+        return spot_fail(err, SPOT_EUSAGE, "n_init = %d: it is 1 or more, or 0 for the default",
+                         (int)options->n_init);
+    if (options->batch_rows < 0)
+        return spot_fail(err, SPOT_EUSAGE,
+                         "batch_rows = %lld: it is 1 or more, or 0 for the default",
+                         (long long)options->batch_rows);
+    if (options->compact < -1 || options->compact > 1)
+        return spot_fail(err, SPOT_EUSAGE, "compact = %d: choose 1, 0 or -1",
+                         (int)options->compact);
+    return check_start(options, data->columns, err);
+}
+
+/* Runs to make: a start that nothing random is part of needs only one. */
+static int32_t runs_of(const struct spot_gmm_options *options)
+{
+    bool given = options->weights != NULL && options->means != NULL && options->precisions != NULL;
+    return given || options->warm_start != NULL || options->n_init == 0 ? 1 : options->n_init;
+}
+
+/* ---- Opening ----------------------------------------------------------------------------------
+ */
+
+struct spot_matrix gmm_handle_rows(const struct gmm_fit *fit)
+{
+    struct spot_matrix rows = *fit->matrix;
+    if (fit->compacted.groups > 0) {
+        rows.values = fit->compacted.values;
+        rows.rows = fit->compacted.groups;
+    }
+    rows.weights = NULL;
+    return rows;
+}
+
+static int put_rows(struct gmm_fit *fit, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const struct backend_core *core = fit->engine->tables->core;
+    const struct compacted *merged = &fit->compacted;
+    const bool compact = merged->groups > 0;
+    const struct spot_matrix handle = gmm_handle_rows(fit);
+    const int64_t *weights = compact ? merged->weights : fit->statistics.weights;
+    int64_t batch = fit->options->batch_rows > 0 ? fit->options->batch_rows : handle.rows;
+    SPOT_TRY(core->data_open(fit->engine->backend, handle.rows, handle.columns,
+                             fit->statistics.offset, fit->statistics.largest, batch, &fit->data,
+                             err));
+    for (int64_t first = 0; first < handle.rows; first += batch) {
+        int64_t count = handle.rows - first < batch ? handle.rows - first : batch;
+        SPOT_TRY(core->data_put(fit->data, first, count, handle.values + first * handle.columns,
+                                weights == NULL ? NULL : weights + first,
+                                compact ? merged->counts + first : NULL, err));
+    }
+    if (compact) SPOT_TRY(core->data_map(fit->data, fit->matrix->rows, merged->group_of_row, err));
+out:
+    return status;
+}
+
+static int open_sums(struct gmm_fit *fit, struct spot_error *err)
+{
+    const int64_t k = fit->options->k, d = fit->matrix->columns;
+    const bool tied = fit->options->covariance == SPOT_GMM_TIED;
+    int64_t squares = gmm_factor_count(fit->options->covariance, k, d);
+    fit->partial.components = spot_alloc(k, sizeof(double));
+    fit->partial.means = spot_alloc(k * d, sizeof(double));
+    fit->partial.squares = spot_alloc(tied ? 0 : squares, sizeof(double));
+    fit->constants.centre = spot_alloc_zero(d, sizeof(double));
+    fit->constants.scatter = spot_alloc_zero(tied ? squares : 0, sizeof(double));
+    if (fit->partial.components == NULL || fit->partial.means == NULL ||
+        fit->partial.squares == NULL || fit->constants.centre == NULL ||
+        fit->constants.scatter == NULL ||
+        gmm_parameters_open(&fit->current, fit->options->k, fit->matrix->columns,
+                            fit->options->covariance) < 0)
+        return spot_fail_memory(err, "the components");
+    return SPOT_OK;
+}
+
+static int open_fit(struct gmm_fit *fit, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    struct statistics *statistics = &fit->statistics;
+    SPOT_TRY(open_sums(fit, err));
+    SPOT_TRY(statistics_of(fit->matrix, fit->options->means, fit->options->k,
+                           engine_pool(fit->engine), statistics, err));
+    const double unit = 1.0 / statistics->quantiser.weight_scale;
+    fit->constants.weight = int128_to_double(statistics->weight) * unit;
+    fit->constants.rows = (double)fit->matrix->rows;
+    fit->constants.reg_covar = fit->options->reg_covar;
+    if (fit->options->compact != 0)
+        SPOT_TRY(compact_rows(fit->matrix, statistics->weights, fit->options->compact == 1,
+                              &fit->compacted, err));
+    SPOT_TRY(put_rows(fit, err));
+    SPOT_TRY(fit->backend->open(fit->data, fit->options->k,
+                                (enum mixture_covariance)fit->options->covariance, unit, &fit->run,
+                                err));
+    if (fit->options->covariance == SPOT_GMM_TIED) SPOT_TRY(gmm_measure_scatter(fit, err));
+out:
+    return status;
+}
+
+static void close_fit(struct gmm_fit *fit)
+{
+    fit->backend->close(fit->run);
+    fit->engine->tables->core->data_close(fit->data);
+    compacted_clear(&fit->compacted);
+    statistics_clear(&fit->statistics);
+    gmm_parameters_close(&fit->current);
+    free(fit->partial.components);
+    free(fit->partial.means);
+    free(fit->partial.squares);
+    free(fit->constants.centre);
+    free(fit->constants.scatter);
+}
+
+/* ---- Fit --------------------------------------------------------------------------------------
+ */
+
+static int report(const struct gmm_fit *fit, struct spot_error *err)
+{
+    const struct spot_gmm_options *options = fit->options;
+    const struct spot_engine_options *host = &fit->engine->options;
+    if (options->progress != NULL) {
+        const struct spot_gmm_progress progress = {.run = fit->run_index,
+                                                   .runs = fit->n_init,
+                                                   .iteration = fit->iterations,
+                                                   .max_iter = options->max_iter,
+                                                   .lower_bound = fit->lower_bound};
+        options->progress(options->progress_arg, &progress);
+    }
+    if (host->stopped != NULL && host->stopped(host->arg) != 0)
+        return spot_fail(err, SPOT_ESTOPPED, "stopped after %d iterations", (int)fit->iterations);
+    return SPOT_OK;
+}
+
+/* EM from fit->current to the end of a run. */
+static int iterate(struct gmm_fit *fit, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const struct spot_gmm_options *options = fit->options;
+    fit->lower_bound =
+        options->warm_start != NULL ? options->warm_start->result.lower_bound : -INFINITY;
+    fit->converged = 0;
+    fit->iterations = 0;
+    while (fit->iterations < options->max_iter && !fit->converged) {
+        const struct mixture_parameters parameters = gmm_view(&fit->current);
+        SPOT_TRY(fit->backend->pass(fit->run, &parameters, &fit->partial, err));
+        SPOT_TRY(gmm_update(&fit->current, &fit->partial, &fit->constants, err));
+        double before = fit->lower_bound;
+        fit->lower_bound = fit->partial.log_likelihood / fit->constants.weight;
+        fit->converged = fabs(fit->lower_bound - before) < options->tol;
+        fit->iterations++;
+        SPOT_TRY(report(fit, err));
+    }
+out:
+    return status;
+}
+
+static int make_runs(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    struct spot_gmm_result *best = &model->result;
+    for (fit->run_index = 0; fit->run_index < fit->n_init; fit->run_index++) {
+        SPOT_TRY(gmm_start(fit, err));
+        SPOT_TRY(iterate(fit, err));
+        engine_log(fit->engine, SPOT_LOG_DEBUG, "run %d: %d iterations, lower bound %.12g",
+                   (int)fit->run_index, (int)fit->iterations, fit->lower_bound);
+        if (fit->run_index > 0 && !(fit->lower_bound > best->lower_bound)) continue;
+        gmm_parameters_copy(&model->parameters, &fit->current);
+        best->lower_bound = fit->lower_bound;
+        best->iterations = fit->iterations;
+        best->converged = fit->converged;
+        best->best_run = fit->run_index;
+    }
+out:
+    return status;
+}
+
+/* The final parameters' likelihood, which takes one more look at the rows. */
+static int judge(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err)
+{
+    struct spot_gmm_result *result = &model->result;
+    const struct mixture_parameters parameters = gmm_view(&model->parameters);
+    double sum = 0.0, n = fit->constants.weight;
+    int status = fit->backend->log_likelihood(fit->run, &parameters, &sum, err);
+    if (status < 0) return status;
+    double p = gmm_free_parameters(result->covariance, result->k, result->columns);
+    result->log_likelihood = sum / n;
+    result->bic = -2.0 * sum + p * log(n);
+    result->aic = -2.0 * sum + 2.0 * p;
+    if (!result->converged)
+        engine_log(fit->engine, SPOT_LOG_WARNING,
+                   "EM did not converge in %d iterations; raise max_iter or tol",
+                   (int)result->iterations);
+    return SPOT_OK;
+}
+
+int spot_gmm_fit(spot_engine *engine, const struct spot_matrix *data,
+                 const struct spot_gmm_options *options, spot_gmm **out, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    *out = NULL;
+    spot_gmm *model = NULL;
+    if (engine->tables->mixture == NULL)
+        return spot_fail(err, SPOT_EDEVICE, "this device knows no Gaussian mixtures; use the cpu");
+    struct gmm_fit fit = {.engine = engine,
+                          .backend = engine->tables->mixture,
+                          .options = options,
+                          .matrix = data,
+                          .n_init = runs_of(options)};
+    SPOT_TRY(check_matrix(data, err));
+    SPOT_TRY(check_options(options, data, err));
+    model = gmm_new(options->k, data->columns, options->covariance);
+    if (model == NULL) {
+        status = spot_fail_memory(err, "the model");
+        goto out;
+    }
+    SPOT_TRY(open_fit(&fit, err));
+    SPOT_TRY(make_runs(&fit, model, err));
+    SPOT_TRY(judge(&fit, model, err));
+out:
+    close_fit(&fit);
+    if (status < 0) {
+        spot_gmm_free(model);
+        model = NULL;
+    }
+    *out = model;
+    return status;
+}
+
+/* ---- Scoring ----------------------------------------------------------------------------------
+ */
+
+int spot_gmm_score(spot_engine *engine, const spot_gmm *model, const struct spot_matrix *data,
+                   int32_t *labels, double *responsibilities, double *log_likelihood,
+                   struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const int32_t columns = model->result.columns;
+    double *ranges = NULL; /* (2, columns): minimum, maximum */
+    if (engine->tables->mixture == NULL)
+        return spot_fail(err, SPOT_EDEVICE, "this device knows no Gaussian mixtures; use the cpu");
+    if (data->columns != columns)
+        return spot_fail(err, SPOT_EDATA, "the data has %d columns where the model has %d",
+                         (int)data->columns, (int)columns);
+    if (data->rows == 0) return SPOT_OK;
+    SPOT_TRY(check_matrix(data, err));
+    ranges = spot_alloc(2 * (int64_t)columns, sizeof *ranges);
+    if (ranges == NULL) {
+        status = spot_fail_memory(err, "the columns' ranges");
+        goto out;
+    }
+    SPOT_TRY(column_ranges(data, engine_pool(engine), ranges, ranges + columns, err));
+    const struct mixture_parameters parameters = gmm_view(&model->parameters);
+    SPOT_TRY(engine->tables->mixture->score(engine->backend, &parameters, data->rows, data->values,
+                                            labels, responsibilities, log_likelihood, err));
+out:
+    free(ranges);
+    return status;
+}

@@ -1,0 +1,37 @@
+/* The steps of a fit, shared by its files: the start of a run, EM, and the criteria at its end. */
+#ifndef SPOT_MODELS_GMM_FIT_H
+#define SPOT_MODELS_GMM_FIT_H
+
+#include "data/compact.h"
+#include "models/gmm.h"
+#include "models/statistics.h"
+
+struct gmm_fit {
+    spot_engine *engine;
+    const struct backend_mixture *backend;
+    const struct spot_gmm_options *options;
+    const struct spot_matrix *matrix;
+    struct statistics statistics;
+    struct compacted compacted; /* groups 0: rows as they came */
+    struct backend_data *data;
+    struct mixture_run *run;
+    struct gmm_constants constants;
+    struct mixture_partial partial; /* work space of its shape */
+    struct gmm_parameters current;  /* of the current run */
+    int32_t n_init, run_index;
+
+    /* the current run's outcome */
+    double lower_bound;
+    int32_t iterations, converged;
+};
+
+/* The rows of the handle: groups of equal rows, or the matrix itself. */
+struct spot_matrix gmm_handle_rows(const struct gmm_fit *fit);
+
+/* The start of run `run_index` into fit->current (gmm_start.c). */
+int gmm_start(struct gmm_fit *fit, struct spot_error *err);
+
+/* Centre and scatter of the whole data, for tied covariances (gmm_start.c). */
+int gmm_measure_scatter(struct gmm_fit *fit, struct spot_error *err);
+
+#endif
