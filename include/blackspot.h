@@ -245,6 +245,7 @@ struct spot_gmm_result {
     int32_t iterations;        /* of the run that was kept */
     int32_t converged;         /* 1: the lower bound changed by less than tol; 0: max_iter */
     int32_t best_run;          /* which initialisation was kept, from 0 */
+    double init_seconds;       /* spent on starts, of all runs; 0 in a model that was read */
 };
 
 /* Expectation maximisation (Dempster, Laird and Rubin 1977) with scikit-learn's definitions, in

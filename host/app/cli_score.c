@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "app/result.h"
+#include "app/score_columns.h"
 #include "app/score_input.h"
 #include "base/error.h"
-#include "base/memory.h"
 #include "data/json.h"
 #include "data/writer.h"
 
@@ -23,57 +23,32 @@ static const struct argp_option score_options[] = {
      1},
     {"id", OPTION_KEY(OPTION_ID), "COLUMN", 0, "a column of the input to carry through", 1},
     {"output-kind", OPTION_KEY(OPTION_OUTPUT_KIND), "KIND", 0,
-     "label, distance (to the nearest centre, in the matrix's units) or both (default; for .npy "
-     "label)",
+     "of KMeans label, distance (to the nearest centre, in the matrix's units) or both (default); "
+     "of a mixture label, proba (a column for each component), log_likelihood or both (label and "
+     "log-likelihood, default); for .npy label is the default",
      1},
     {0},
 };
-
-enum kind { KIND_LABEL, KIND_DISTANCE, KIND_BOTH };
-static const char *const kinds[] = {"label", "distance", "both", NULL};
 
 /* What one scoring holds. */
 struct scoring {
     struct session *session;
     struct model model;
     struct model_encoder encoder;
-    enum kind kind;
+    struct score_columns scores;
     struct score_writer *writer;
-    int32_t *labels;   /* (label_room) of one batch */
-    double *distances; /* (distance_room) of one batch */
-    int64_t label_room, distance_room;
     int64_t rows;
     double score_seconds, write_seconds;
 };
 
-static int ends_with_npy(const char *path)
-{
-    size_t length = strlen(path);
-    return length >= 4 && strcmp(path + length - 4, ".npy") == 0;
-}
-
 static int open_writer(struct scoring *job, struct spot_error *err)
 {
-    static const char *const names[] = {"cluster", "distance"};
-    static const int is_label[] = {1, 0};
     const struct arguments *arguments = &job->session->arguments;
-    const char *path = arguments->value[OPTION_OUTPUT];
-    int32_t kind = ends_with_npy(path) ? KIND_LABEL : KIND_BOTH;
-    int status = option_choice(arguments, OPTION_OUTPUT_KIND, kinds, &kind, err);
+    struct score_columns *scores = &job->scores;
+    int status = score_columns_open(arguments, &job->model, scores, err);
     if (status < 0) return status;
-    job->kind = (enum kind)kind;
-    int first = job->kind == KIND_DISTANCE ? 1 : 0;
-    return score_writer_open(path, arguments->value[OPTION_ID], names + first, is_label + first,
-                             job->kind == KIND_BOTH ? 2 : 1, -1, &job->writer, err);
-}
-
-/* Room for a batch's labels and distances; the arrays grow with the largest batch. */
-static int make_room(struct scoring *job, int64_t rows, struct spot_error *err)
-{
-    if (spot_grow((void **)&job->labels, &job->label_room, rows, sizeof *job->labels) < 0 ||
-        spot_grow((void **)&job->distances, &job->distance_room, rows, sizeof *job->distances) < 0)
-        return spot_fail_memory(err, "a batch of scores");
-    return SPOT_OK;
+    return score_writer_open(arguments->value[OPTION_OUTPUT], arguments->value[OPTION_ID],
+                             scores->names, scores->is_label, scores->count, -1, &job->writer, err);
 }
 
 static int score_rows(void *arg, const struct scored_rows *rows, struct spot_error *err)
@@ -82,14 +57,11 @@ static int score_rows(void *arg, const struct scored_rows *rows, struct spot_err
     const struct spot_matrix matrix = {
         .values = rows->values, .rows = rows->rows, .columns = job->model.columns};
     int status;
-    SPOT_TRY(make_room(job, rows->rows, err));
     double started = now_seconds();
-    SPOT_TRY(spot_kmeans_assign(job->session->engine, job->model.kmeans, &matrix, job->labels,
-                                job->kind == KIND_LABEL ? NULL : job->distances, err));
+    SPOT_TRY(score_columns_make(&job->scores, job->session->engine, &matrix, err));
     double scored = now_seconds();
-    const struct score_column columns[] = {{.labels = job->labels}, {.values = job->distances}};
     SPOT_TRY(score_writer_put(job->writer, rows->rows, rows->id_offsets, rows->id_bytes,
-                              columns + (job->kind == KIND_DISTANCE), err));
+                              job->scores.columns, err));
     job->rows += rows->rows;
     job->score_seconds += scored - started;
     job->write_seconds += now_seconds() - scored;
@@ -118,7 +90,7 @@ static cJSON *make_result(const struct scoring *job, double read_seconds)
     cJSON_AddStringToObject(result, "output", session->arguments.value[OPTION_OUTPUT]);
     cJSON_AddNumberToObject(result, "rows", (double)job->rows);
     cJSON_AddNumberToObject(result, "features", job->model.columns);
-    cJSON_AddNumberToObject(result, "k", spot_kmeans_result(job->model.kmeans)->k);
+    cJSON_AddNumberToObject(result, "k", model_k(&job->model));
     cJSON_AddStringToObject(result, "device", spot_engine_device(session->engine));
     cJSON *seconds = cJSON_AddObjectToObject(result, "seconds");
     result_seconds(seconds, "read", read_seconds);
@@ -163,8 +135,7 @@ static int score(struct session *session, struct spot_error *err)
     SPOT_TRY(report(&job, read, err));
 out:
     score_writer_abandon(job.writer);
-    free(job.labels);
-    free(job.distances);
+    score_columns_close(&job.scores);
     model_encoder_close(&job.encoder);
     model_clear(&job.model);
     return status;
@@ -172,10 +143,12 @@ out:
 
 const struct command command_score = {
     .name = "score",
-    .summary = "give each row its cluster",
+    .summary = "give each row its cluster or component",
     .usage = "--model MODEL --input DATA --output SCORES [OPTION...]",
     .about = "Reads rows, encodes them as in training, and writes each row's cluster and its "
-             "distance to that cluster's centre. Columns of a raw file may come in any order, and "
+             "distance to that cluster's centre, or of a mixture the component and the "
+             "log-likelihood, which is low for unusual rows. Columns of a raw file may come in any "
+             "order, and "
              "others beside them. Memory does not grow with the file.",
     .example = "blackspot score --model model.json --input Accidents_2015.csv.gz "
                "--id Accident_Index --output scores.csv.gz",

@@ -9,7 +9,7 @@
 #include "data/config.h"
 
 const struct command *const commands[] = {
-    &command_prepare, &command_train_kmeans, &command_score,      &command_info,
+    &command_prepare, &command_train_kmeans, &command_train_gmm,  &command_score, &command_info,
     &command_devices, &command_bench_kmeans, &command_bench_read, NULL,
 };
 

@@ -21,8 +21,8 @@ struct command {
     int (*run)(struct session *session, struct spot_error *err);
 };
 
-extern const struct command command_prepare, command_train_kmeans, command_score, command_info,
-    command_devices, command_bench_kmeans, command_bench_read;
+extern const struct command command_prepare, command_train_kmeans, command_train_gmm, command_score,
+    command_info, command_devices, command_bench_kmeans, command_bench_read;
 
 /* All subcommands, NULL-terminated. */
 extern const struct command *const commands[];

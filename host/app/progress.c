@@ -74,6 +74,17 @@ void progress_training(struct progress *progress, const struct spot_kmeans_progr
     progress->drawn = true;
 }
 
+void progress_mixture(struct progress *progress, const struct spot_gmm_progress *at)
+{
+    if (!due(progress)) return;
+    fputs("\r\033[Ktraining  ", stderr);
+    draw_bar(((double)at->run + (double)at->iteration / (double)at->max_iter) / (double)at->runs);
+    fprintf(stderr, "run %d/%d  iteration %d  log-likelihood %.8g", at->run + 1, at->runs,
+            at->iteration, at->lower_bound);
+    fflush(stderr);
+    progress->drawn = true;
+}
+
 void progress_clear(struct progress *progress)
 {
     if (!progress->drawn) return;

@@ -26,6 +26,7 @@ void progress_stage(struct progress *progress);
 /* bytes of total (0: unknown). */
 void progress_reading(struct progress *progress, int64_t rows, int64_t bytes, int64_t total);
 void progress_training(struct progress *progress, const struct spot_kmeans_progress *at);
+void progress_mixture(struct progress *progress, const struct spot_gmm_progress *at);
 
 /* Takes the line off the terminal, before anything else is printed. */
 void progress_clear(struct progress *progress);

@@ -15,7 +15,7 @@
 /* ---- Settings ------------------------------------------------------------------------------ */
 
 static const char *const root_keys[] = {"input", "columns", "checks", "features", "kmeans",
-                                        "map",   "engine",  "seed",   NULL};
+                                        "gmm",   "map",     "engine", "seed",     NULL};
 static const char *const engine_keys[] = {"device", "threads", "memory", "batch_rows", NULL};
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 

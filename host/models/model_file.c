@@ -27,6 +27,12 @@ const char *model_kind(const struct model *model)
     return model->gmm != NULL ? "gmm" : "kmeans";
 }
 
+int32_t model_k(const struct model *model)
+{
+    return model->gmm != NULL ? spot_gmm_result(model->gmm)->k
+                              : spot_kmeans_result(model->kmeans)->k;
+}
+
 static bool add_sizes(cJSON *parent, const int64_t *sizes, int32_t k)
 {
     cJSON *array = cJSON_AddArrayToObject(parent, "sizes");
@@ -152,6 +158,12 @@ static int line_of(const char *text, const char *place)
     return line;
 }
 
+static const char *kind_of(const cJSON *document)
+{
+    const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(document, "kind"));
+    return kind == NULL ? "" : kind;
+}
+
 static int check_head(const char *path, const cJSON *document, struct spot_error *err)
 {
     const char *format = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(document, "format"));
@@ -162,6 +174,11 @@ static int check_head(const char *path, const cJSON *document, struct spot_error
     if (!cJSON_IsNumber(version) || version->valuedouble != 1)
         return spot_fail(err, SPOT_EFORMAT,
                          "%s: \"version\" is not 1, the version this program knows", path);
+    const char *kind = kind_of(document);
+    if (strcmp(kind, "kmeans") != 0 && strcmp(kind, "gmm") != 0)
+        return spot_fail(err, SPOT_EFORMAT,
+                         "%s: \"kind\" is \"%s\"; this program knows \"kmeans\" and \"gmm\"", path,
+                         kind);
     return SPOT_OK;
 }
 
@@ -269,17 +286,6 @@ static int read_gmm(const char *path, const cJSON *document, struct model *model
                          &model->gmm, err);
 }
 
-static int read_kind(const char *path, const cJSON *document, struct model *model,
-                     struct spot_error *err)
-{
-    const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(document, "kind"));
-    if (kind != NULL && strcmp(kind, "kmeans") == 0) return read_kmeans(path, document, model, err);
-    if (kind != NULL && strcmp(kind, "gmm") == 0) return read_gmm(path, document, model, err);
-    return spot_fail(err, SPOT_EFORMAT,
-                     "%s: \"kind\" is \"%s\"; this program knows \"kmeans\" and \"gmm\"", path,
-                     kind == NULL ? "" : kind);
-}
-
 static int read_encoder(const char *path, cJSON *document, struct model *model,
                         struct spot_error *err)
 {
@@ -310,7 +316,8 @@ int model_read(const char *path, struct model *model, struct spot_error *err)
     SPOT_TRY(check_head(path, document, err));
     SPOT_TRY(read_features(path, document, model, err));
     SPOT_TRY(read_encoder(path, document, model, err));
-    SPOT_TRY(read_kind(path, document, model, err));
+    const bool mixture = strcmp(kind_of(document), "gmm") == 0;
+    SPOT_TRY((mixture ? read_gmm : read_kmeans)(path, document, model, err));
 out:
     if (status < 0) model_clear(model);
     cJSON_Delete(document);

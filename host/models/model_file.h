@@ -20,6 +20,9 @@ struct model {
 /* "kmeans" or "gmm". */
 const char *model_kind(const struct model *model);
 
+/* Clusters or components. */
+int32_t model_k(const struct model *model);
+
 /* Writes through a temporary file. Nothing of *model is kept. */
 int model_write(const char *path, const struct model *model, struct spot_error *err);
 

@@ -1,0 +1,178 @@
+#define _GNU_SOURCE /* argp */
+#include "app/training.h"
+
+#include <stdlib.h>
+
+#include "app/encoder_file.h"
+#include "app/model_encoder.h"
+#include "app/result.h"
+#include "app/views.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+int training_check(const struct session *session, struct spot_error *err)
+{
+    static const enum option_id outputs[] = {OPTION_OUTPUT, OPTION_METRICS};
+    int status = session_require(session, OPTION_OUTPUT, "model.json", err);
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status >= 0; i++)
+        if (given(&session->arguments, outputs[i]))
+            status = session_check_output(session, session->arguments.value[outputs[i]], err);
+    return status;
+}
+
+/* The encoder goes into the model: the one just fitted, or the one beside the matrix. */
+static int adopt_encoder(struct training *job, struct spot_error *err)
+{
+    struct model *model = &job->model;
+    const struct text_list *inputs = &job->session->arguments.inputs;
+    model->columns = job->data.columns;
+    model->features = job->data.names;
+    if (job->data.encoder != NULL) {
+        model->encoder = encoder_to_json(job->data.encoder);
+        return model->encoder != NULL ? SPOT_OK : spot_fail_memory(err, "the encoder");
+    }
+    if (inputs->count != 1) return SPOT_OK;
+    char *path = encoder_file_path(inputs->items[0]);
+    if (path == NULL) return spot_fail_memory(err, "a path");
+    int status = encoder_file_read(path, job->data.columns, &model->encoder, &job->file_names, err);
+    if (model->encoder != NULL) {
+        session_log(job->session, SPOT_LOG_INFO, "the encoder is %s", path);
+        model->features = job->file_names;
+    }
+    free(path);
+    return status;
+}
+
+/* The coordinates that `map` of the configuration names, where they are no features. */
+static int map_columns(const struct config *config, const char **names, int32_t *count,
+                       struct spot_error *err)
+{
+    static const char *const keys[] = {"longitude", "latitude", NULL};
+    const struct config *map = config_get(config, "map");
+    int status = SPOT_OK;
+    if (map == NULL) return SPOT_OK;
+    SPOT_TRY(config_known(map, keys, err));
+    for (int i = 0; i < 2; i++) {
+        names[i] = NULL;
+        SPOT_TRY(config_text(map, keys[i], &names[i], err));
+        if (names[i] == NULL) return config_fail(map, err, "map: %s is missing", keys[i]);
+    }
+    *count = 2;
+out:
+    return status;
+}
+
+int training_read(struct training *job, const char *weight_column, struct spot_error *err)
+{
+    struct session *session = job->session;
+    struct prepare_options reading;
+    int status;
+    SPOT_TRY(session_reading(session, &reading, err));
+    reading.weight_column = weight_column;
+    const char *coordinates[2];
+    if (given(&session->arguments, OPTION_PLOTS))
+        SPOT_TRY(map_columns(session->config, coordinates, &reading.carried_count, err));
+    reading.carried = coordinates;
+    status = prepare_table(&reading, engine_pool(session->engine), &job->data, err);
+    progress_clear(&session->progress);
+    if (status < 0) return status;
+    session_log(session, SPOT_LOG_INFO, "read %lld rows of %d features", (long long)job->data.rows,
+                job->data.columns);
+    if (job->data.table_rows > job->data.rows)
+        session_log(session, SPOT_LOG_INFO, "%lld rows with missing values were left out",
+                    (long long)(job->data.table_rows - job->data.rows));
+    SPOT_TRY(adopt_encoder(job, err));
+out:
+    return status;
+}
+
+struct spot_matrix training_rows(const struct training *job)
+{
+    return (struct spot_matrix){.values = job->data.values,
+                                .weights = job->data.weights,
+                                .rows = job->data.rows,
+                                .columns = job->data.columns};
+}
+
+int training_write(struct training *job, training_findings *findings, struct spot_error *err)
+{
+    const struct arguments *arguments = &job->session->arguments;
+    double started = now_seconds();
+    int status;
+    if (session_stopped(job->session)) return SPOT_ESTOPPED;
+    SPOT_TRY(model_write(arguments->value[OPTION_OUTPUT], &job->model, err));
+    if (given(arguments, OPTION_METRICS)) {
+        cJSON *metrics = cJSON_CreateObject();
+        if (metrics != NULL) findings(metrics, job);
+        SPOT_TRY(result_write(metrics, arguments->value[OPTION_METRICS], err));
+    }
+    job->write_seconds = now_seconds() - started;
+out:
+    return status;
+}
+
+/* The cluster or component of each row. */
+static int label_rows(const struct training *job, int32_t *labels, struct spot_error *err)
+{
+    const struct spot_matrix rows = training_rows(job);
+    spot_engine *engine = job->session->engine;
+    if (job->model.gmm != NULL)
+        return spot_gmm_score(engine, job->model.gmm, &rows, labels, NULL, NULL, err);
+    return spot_kmeans_assign(engine, job->model.kmeans, &rows, labels, NULL, err);
+}
+
+int training_show(const struct training *job, int32_t k, struct spot_error *err)
+{
+    const struct arguments *arguments = &job->session->arguments;
+    const struct prepared *data = &job->data;
+    if (!given(arguments, OPTION_TABLE) && !given(arguments, OPTION_PLOTS)) return SPOT_OK;
+    int status;
+    struct model_encoder encoder = {0};
+    int32_t *labels = spot_alloc(data->rows, sizeof *labels);
+    if (labels == NULL) return spot_fail_memory(err, "the labels");
+    SPOT_TRY(model_encoder_open(&job->model, arguments->value[OPTION_OUTPUT], &encoder, err));
+    SPOT_TRY(label_rows(job, labels, err));
+    const struct clustered clustered = {.values = data->values,
+                                        .rows = data->rows,
+                                        .columns = data->columns,
+                                        .k = k,
+                                        .names = (const char *const *)job->model.features,
+                                        .encoder = encoder.encoder,
+                                        .labels = labels,
+                                        .longitudes = data->carried[0],
+                                        .latitudes = data->carried[1]};
+    if (given(arguments, OPTION_TABLE)) SPOT_TRY(views_table(&clustered, stderr, err));
+    if (given(arguments, OPTION_PLOTS))
+        SPOT_TRY(views_plots(&clustered, arguments->value[OPTION_PLOTS], err));
+out:
+    model_encoder_close(&encoder);
+    free(labels);
+    return status;
+}
+
+int training_print(const struct training *job, training_findings *findings, struct spot_error *err)
+{
+    cJSON *result = cJSON_CreateObject();
+    if (result == NULL) return spot_fail_memory(err, "the result");
+    cJSON_AddStringToObject(result, "command", job->session->command->name);
+    cJSON_AddStringToObject(result, "model", job->session->arguments.value[OPTION_OUTPUT]);
+    findings(result, job);
+    cJSON_AddStringToObject(result, "device", spot_engine_device(job->session->engine));
+    cJSON *seconds = cJSON_AddObjectToObject(result, "seconds");
+    result_seconds(seconds, "read", job->data.read_seconds);
+    result_seconds(seconds, "prepare", job->data.encode_seconds);
+    result_seconds(seconds, "init", job->init_seconds);
+    result_seconds(seconds, "fit", job->fit_seconds - job->init_seconds);
+    result_seconds(seconds, "write", job->write_seconds);
+    result_seconds(seconds, "total", now_seconds() - job->session->started);
+    return result_print(result, err);
+}
+
+void training_close(struct training *job)
+{
+    names_free(job->file_names, job->data.columns);
+    cJSON_Delete(job->model.encoder);
+    spot_kmeans_free(job->model.kmeans);
+    spot_gmm_free(job->model.gmm);
+    prepared_free(&job->data);
+}

@@ -1,0 +1,43 @@
+/* What `train kmeans` and `train gmm` have in common: reading, the encoder's way into the model,
+ * and everything that is written when the model is made. */
+#ifndef SPOT_APP_TRAINING_H
+#define SPOT_APP_TRAINING_H
+
+#include <cjson/cJSON.h>
+
+#include "app/session.h"
+#include "models/model_file.h"
+
+/* All that one training holds. */
+struct training {
+    struct session *session;
+    struct prepared data;
+    char **file_names; /* (data.columns) from the encoder's file beside a .npy, or NULL */
+    struct model model;
+    double init_seconds, fit_seconds, write_seconds; /* init_seconds are part of fit_seconds */
+};
+
+/* Refuses, before any work, outputs that cannot be written. */
+int training_check(const struct session *session, struct spot_error *err);
+
+/* Reads the rows; features and encoder go into the model. weight_column may be NULL. */
+int training_read(struct training *job, const char *weight_column, struct spot_error *err);
+
+/* The rows, borrowed from the training. */
+struct spot_matrix training_rows(const struct training *job);
+
+/* Adds what was found to an object. */
+typedef void training_findings(cJSON *object, const struct training *job);
+
+/* Writes the model and --metrics. */
+int training_write(struct training *job, training_findings *findings, struct spot_error *err);
+
+/* The table and the pictures, for whom they were asked. */
+int training_show(const struct training *job, int32_t k, struct spot_error *err);
+
+/* The result line. */
+int training_print(const struct training *job, training_findings *findings, struct spot_error *err);
+
+void training_close(struct training *job);
+
+#endif
