@@ -2,8 +2,8 @@
  * of order k columns^3, done once an iteration in a fixed order. */
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
