@@ -37,8 +37,7 @@ struct mixture_run {
     uint32_t draw;
 };
 
-/* ---- Opening ----------------------------------------------------------------------------------
- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 /* Tasks of 2048 rows; of more where their sums would take too much memory. */
 static void cut_tasks(struct mixture_run *run)
@@ -89,8 +88,7 @@ static int run_open(struct backend_data *data, int32_t k, enum mixture_covarianc
     return SPOT_OK;
 }
 
-/* ---- One task ---------------------------------------------------------------------------------
- */
+/* ---- One task -------------------------------------------------------------------------------- */
 
 /* Rows that only fill up a block weigh nothing. */
 static void block_weights(const struct mixture_run *run, int64_t block, double *weights)
@@ -182,8 +180,7 @@ static void pass_task(void *arg, int64_t task, int worker)
                               part + 1 + c * run->terms);
 }
 
-/* ---- All tasks --------------------------------------------------------------------------------
- */
+/* ---- All tasks ------------------------------------------------------------------------------- */
 
 /* Adds the parts in a tree whose shape is their number alone; the sum ends up in the first. */
 static void merge_parts(struct mixture_run *run, int64_t count)

@@ -4,8 +4,7 @@
 
 #include "numerics/explog.h"
 
-/* ---- Densities --------------------------------------------------------------------------------
- */
+/* ---- Densities ------------------------------------------------------------------------------- */
 
 /* |F z|^2, F a lower triangle. */
 static double triangle_norm(const double *factor, const double *z, int32_t columns)
@@ -78,8 +77,7 @@ static void densities_ref(const struct mixture_pack *pack, const float *x, doubl
     }
 }
 
-/* ---- Responsibilities -------------------------------------------------------------------------
- */
+/* ---- Responsibilities ------------------------------------------------------------------------ */
 
 static double responsibilities_ref(int32_t k, const double *weights, double *density,
                                    double *log_likelihood)
@@ -102,8 +100,7 @@ static double responsibilities_ref(int32_t k, const double *weights, double *den
     return total;
 }
 
-/* ---- Sums -------------------------------------------------------------------------------------
- */
+/* ---- Sums ------------------------------------------------------------------------------------ */
 
 /* One row z of weight w into a component's sums: weight, means, squares. */
 static void add_row(enum mixture_covariance covariance, int32_t columns, const double *z, double w,

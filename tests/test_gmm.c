@@ -104,8 +104,7 @@ static double difference(const spot_gmm *a, const spot_gmm *b)
     return worst;
 }
 
-/* ---- Starts ------------------------------------------------------------------------------------
- */
+/* ---- Starts ---------------------------------------------------------------------------------- */
 
 /* Whether every group's middle is near some mean. */
 static int finds_the_groups(const spot_gmm *model)
@@ -224,8 +223,7 @@ static void given_parts_replace_the_start(void)
     spot_gmm_free(by_both);
 }
 
-/* ---- Degenerate data --------------------------------------------------------------------------
- */
+/* ---- Degenerate data ------------------------------------------------------------------------- */
 
 /* Every covariance and start on these rows: a finite model, or an error that names the remedy. */
 static void survive(const float *values, int64_t rows, int32_t columns, int32_t k, double reg_covar)
@@ -275,8 +273,7 @@ static void singular_covariances_are_named(void)
     CU_ASSERT(model == NULL && strstr(err.message, "component 0") != NULL);
 }
 
-/* ---- Weights and order ------------------------------------------------------------------------
- */
+/* ---- Weights and order ----------------------------------------------------------------------- */
 
 static void weights_count_rows(void)
 {
@@ -364,8 +361,7 @@ static void merging_equal_rows_changes_little(void)
     }
 }
 
-/* ---- Scoring and sampling ---------------------------------------------------------------------
- */
+/* ---- Scoring and sampling -------------------------------------------------------------------- */
 
 static void scores_fit_together(void)
 {
@@ -433,8 +429,7 @@ static void samples_look_like_the_model(void)
     }
 }
 
-/* ---- Files ------------------------------------------------------------------------------------
- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static void models_survive_a_file(void)
 {
@@ -514,8 +509,7 @@ static void wrong_documents_are_refused(void)
     unlink(path);
 }
 
-/* ---- What is refused --------------------------------------------------------------------------
- */
+/* ---- What is refused ------------------------------------------------------------------------- */
 
 static void refuse(const struct spot_matrix *data, const struct spot_gmm_options *options, int code,
                    const char *reason)

@@ -59,15 +59,15 @@ static int read_start(struct training *job, struct gmm_settings *settings, struc
 {
     int status = SPOT_OK;
     int32_t k = settings->lowest_k;
-    if (settings->means_path == NULL && settings->model_path == NULL) return SPOT_OK;
+    if (settings->start_path == NULL) return SPOT_OK;
     if (settings->lowest_k != settings->highest_k)
         return spot_fail(err, SPOT_EUSAGE, "--init: a file fixes k; give one number or none");
-    if (settings->means_path != NULL) {
-        SPOT_TRY(kmeans_centres(job->session, settings->means_path,
+    if (!settings->start_is_model) {
+        SPOT_TRY(kmeans_centres(job->session, settings->start_path,
                                 (const char *const *)job->model.features, job->data.columns, &k,
                                 &start->means, err));
     } else {
-        SPOT_TRY(spot_gmm_load(settings->model_path, &start->model, err));
+        SPOT_TRY(spot_gmm_load(settings->start_path, &start->model, err));
         if (k == 0) k = spot_gmm_result(start->model)->k;
     }
     settings->lowest_k = settings->highest_k = k;
@@ -133,7 +133,7 @@ static void add_findings(cJSON *object, const struct training *job)
 static int train(struct session *session, struct spot_error *err)
 {
     struct training job = {.session = session};
-    struct gmm_settings settings;
+    struct gmm_settings settings = {0};
     int status;
     SPOT_TRY(training_check(session, err));
     SPOT_TRY(gmm_settings(session, &settings, err));
@@ -144,6 +144,7 @@ static int train(struct session *session, struct spot_error *err)
     SPOT_TRY(training_show(&job, spot_gmm_result(job.model.gmm)->k, err));
     SPOT_TRY(training_print(&job, add_findings, err));
 out:
+    gmm_settings_clear(&settings);
     training_close(&job);
     return status;
 }

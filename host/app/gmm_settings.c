@@ -7,6 +7,7 @@
 
 #include "app/encoder_file.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "models/gmm.h"
 
 static const char *const keys[] = {"k",         "covariance",    "init",    "n_init",
@@ -100,23 +101,21 @@ static bool ends_in(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-/* A method's name, or a file by its suffix. */
-static int choose_init(const char *init, const char *option, struct gmm_settings *settings,
+/* A method's name, or a file by its suffix. node: where a configuration says so, else NULL. */
+static int choose_init(const char *init, const struct config *node, struct gmm_settings *settings,
                        struct spot_error *err)
 {
+    const char *option = node != NULL ? "gmm.init" : "--init";
     if (init == NULL) return SPOT_OK;
     for (int i = 0; methods[i] != NULL; i++)
         if (strcmp(init, methods[i]) == 0) {
             settings->options.init = (enum spot_gmm_init)i;
             return SPOT_OK;
         }
-    if (ends_in(init, ".json")) {
-        settings->model_path = init;
-        return SPOT_OK;
-    }
-    if (is_npy(init) || strstr(init, ".csv") != NULL) {
-        settings->means_path = init;
-        return SPOT_OK;
+    settings->start_is_model = ends_in(init, ".json");
+    if (settings->start_is_model || is_npy(init) || strstr(init, ".csv") != NULL) {
+        settings->start_path = node != NULL ? config_path(node) : spot_copy_text(init);
+        return settings->start_path != NULL ? SPOT_OK : spot_fail_memory(err, "a path");
     }
     const char *nearest = nearest_word(init, methods);
     if (nearest != NULL)
@@ -144,10 +143,11 @@ int gmm_settings(struct session *session, struct gmm_settings *settings, struct 
                                .seed = session->seed};
     SPOT_TRY(from_config(config_get(session->config, "gmm"), &raw, settings, err));
     SPOT_TRY(from_options(&session->arguments, &raw, settings, err));
-    const char *option = given(&session->arguments, OPTION_INIT) ? "--init" : "gmm.init";
-    SPOT_TRY(choose_init(raw.init, option, settings, err));
+    const struct config *init = config_get(config_get(session->config, "gmm"), "init");
+    if (given(&session->arguments, OPTION_INIT)) init = NULL;
+    SPOT_TRY(choose_init(raw.init, init, settings, err));
     if (raw.k != NULL) SPOT_TRY(parse_k(raw.k, settings, err));
-    if (raw.k == NULL && settings->means_path == NULL && settings->model_path == NULL)
+    if (raw.k == NULL && settings->start_path == NULL)
         return spot_fail(err, SPOT_EUSAGE,
                          "how many components? Give --k, such as --k 5 or --k 1..10");
     options->covariance = (enum spot_gmm_covariance)raw.covariance;
@@ -162,4 +162,10 @@ int gmm_settings(struct session *session, struct gmm_settings *settings, struct 
     options->progress_arg = &session->progress;
 out:
     return status;
+}
+
+void gmm_settings_clear(struct gmm_settings *settings)
+{
+    free(settings->start_path);
+    settings->start_path = NULL;
 }

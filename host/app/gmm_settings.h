@@ -8,11 +8,12 @@
 struct gmm_settings {
     struct spot_gmm_options options; /* k, means and warm_start are left to the caller */
     int32_t lowest_k, highest_k;     /* 0: as many as the file of means or the model has */
-    const char *means_path;          /* a file of initial means, or NULL */
-    const char *model_path;          /* a model to go on from, or NULL */
-    const char *weight_column;       /* or NULL */
+    char *start_path; /* a file of initial means, or a model to go on from; or NULL */
+    bool start_is_model;
+    const char *weight_column; /* or NULL */
 };
 
 int gmm_settings(struct session *session, struct gmm_settings *settings, struct spot_error *err);
+void gmm_settings_clear(struct gmm_settings *settings);
 
 #endif

@@ -28,8 +28,7 @@ const struct spot_gmm_result *spot_gmm_result(const spot_gmm *model)
     return &model->result;
 }
 
-/* ---- Checks -----------------------------------------------------------------------------------
- */
+/* ---- Checks ---------------------------------------------------------------------------------- */
 
 static int check_matrix(const struct spot_matrix *data, struct spot_error *err)
 {
@@ -130,8 +129,7 @@ static int32_t runs_of(const struct spot_gmm_options *options)
     return given || options->warm_start != NULL || options->n_init == 0 ? 1 : options->n_init;
 }
 
-/* ---- Opening ----------------------------------------------------------------------------------
- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 struct spot_matrix gmm_handle_rows(const struct gmm_fit *fit)
 {
@@ -223,8 +221,7 @@ static void close_fit(struct gmm_fit *fit)
     free(fit->constants.scatter);
 }
 
-/* ---- Fit --------------------------------------------------------------------------------------
- */
+/* ---- Fit ------------------------------------------------------------------------------------- */
 
 static int report(const struct gmm_fit *fit, struct spot_error *err)
 {
@@ -347,8 +344,7 @@ out:
     return status;
 }
 
-/* ---- Scoring ----------------------------------------------------------------------------------
- */
+/* ---- Scoring --------------------------------------------------------------------------------- */
 
 int spot_gmm_score(spot_engine *engine, const spot_gmm *model, const struct spot_matrix *data,
                    int32_t *labels, double *responsibilities, double *log_likelihood,

@@ -43,8 +43,7 @@ struct mixture_parameters gmm_view(const struct gmm_parameters *p);
 /* A model of this shape with zeroed arrays, or NULL. */
 spot_gmm *gmm_new(int32_t k, int32_t columns, enum spot_gmm_covariance covariance);
 
-/* ---- Between two passes (gmm_update.c) --------------------------------------------------------
- */
+/* ---- Between two passes (gmm_update.c) ------------------------------------------------------- */
 
 /* What does not change during a fit. */
 struct gmm_constants {
@@ -67,8 +66,7 @@ int gmm_factorise(struct gmm_parameters *p, double reg_covar, struct spot_error 
  */
 int gmm_take_precisions(struct gmm_parameters *p, const double *precisions, struct spot_error *err);
 
-/* ---- The document (gmm_file.c) ----------------------------------------------------------------
- */
+/* ---- The document (gmm_file.c) --------------------------------------------------------------- */
 
 /* The "gmm" object of a model document, or NULL without memory. */
 cJSON *gmm_to_json(const spot_gmm *model);

@@ -27,8 +27,7 @@ static struct shape covariance_shape(enum spot_gmm_covariance covariance, int32_
     }
 }
 
-/* ---- Writing ----------------------------------------------------------------------------------
- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 /* values of this shape as nested lists; *values moves on. */
 static cJSON *nested_list(const int32_t *size, int levels, const double **values)
@@ -74,8 +73,7 @@ cJSON *gmm_to_json(const spot_gmm *model)
     return NULL;
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------
- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static int read_number(const char *path, const cJSON *gmm, const char *name, double minimum,
                        double *value, struct spot_error *err)

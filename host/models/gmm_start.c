@@ -16,8 +16,7 @@ static uint64_t run_seed(const struct gmm_fit *fit)
     return fit->options->seed + (uint64_t)fit->run_index * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/* ---- The whole data ---------------------------------------------------------------------------
- */
+/* ---- The whole data -------------------------------------------------------------------------- */
 
 /* Sums of one component that takes every row, about fit->constants.centre. */
 static int sum_everything(struct gmm_fit *fit, struct mixture_run *run,
@@ -51,8 +50,7 @@ out:
     return status;
 }
 
-/* ---- From clusters ----------------------------------------------------------------------------
- */
+/* ---- From clusters --------------------------------------------------------------------------- */
 
 static int start_from_clusters(struct gmm_fit *fit, struct spot_error *err)
 {
@@ -79,8 +77,7 @@ out:
     return status;
 }
 
-/* ---- From rows --------------------------------------------------------------------------------
- */
+/* ---- From rows ------------------------------------------------------------------------------- */
 
 /* Draws k rows as KMeans does, into fit->current.means. */
 static int draw_means(struct gmm_fit *fit, struct spot_error *err)
@@ -137,8 +134,7 @@ static int start_from_rows(struct gmm_fit *fit, struct spot_error *err)
     return gmm_factorise(&fit->current, fit->constants.reg_covar, err);
 }
 
-/* ---- From chance ------------------------------------------------------------------------------
- */
+/* ---- From chance ----------------------------------------------------------------------------- */
 
 static int start_from_chance(struct gmm_fit *fit, struct spot_error *err)
 {
@@ -153,8 +149,7 @@ static int start_from_chance(struct gmm_fit *fit, struct spot_error *err)
     return gmm_update(&fit->current, &fit->partial, &fit->constants, err);
 }
 
-/* ---- All starts -------------------------------------------------------------------------------
- */
+/* ---- All starts ------------------------------------------------------------------------------ */
 
 static int start_by_method(struct gmm_fit *fit, struct spot_error *err)
 {

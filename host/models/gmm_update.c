@@ -14,8 +14,7 @@ static int64_t triangle_size(int64_t columns)
     return columns * (columns + 1) / 2;
 }
 
-/* ---- Factors ----------------------------------------------------------------------------------
- */
+/* ---- Factors --------------------------------------------------------------------------------- */
 
 /* The Cholesky factor of a symmetric matrix (d, d), of which the lower triangle is read; l (d, d)
  * is written on and below its diagonal. Returns -1 where a pivot drowns in rounding: the matrix is
@@ -142,8 +141,7 @@ int gmm_take_precisions(struct gmm_parameters *p, const double *precisions, stru
     return status;
 }
 
-/* ---- The M step -------------------------------------------------------------------------------
- */
+/* ---- The M step ------------------------------------------------------------------------------ */
 
 /* A component's weight in the data; the addend, scikit-learn's, keeps it above 0. */
 static double component_weight(const struct mixture_partial *partial,
