@@ -366,6 +366,8 @@ static void writes_and_parses_times(void)
 /* Against a plain count, with many repeats and in every size around the sort's threshold. */
 static void finds_repeats_among_many(void)
 {
+    struct spot_pool *pool;
+    CU_ASSERT_EQUAL_FATAL(pool_open(3, &pool, NULL), SPOT_OK);
     for (int64_t rows = 0; rows < 3000; rows = rows * 2 + 1) {
         struct unique_keys keys = {NULL, 0, 0}, all = {NULL, 0, 0};
         char text[24];
@@ -377,7 +379,7 @@ static void finds_repeats_among_many(void)
         struct unique_pair pairs[3];
         int found;
         int64_t expected = rows > 701 ? rows - 701 : 0;
-        CU_ASSERT_EQUAL(unique_repeats(&all, 3, pairs, &found), expected);
+        CU_ASSERT_EQUAL(unique_repeats(&all, pool, 3, pairs, &found), expected);
         CU_ASSERT_EQUAL(found, expected < 3 ? (int)expected : 3);
         for (int i = 0; i < found; i++) {
             CU_ASSERT_EQUAL(pairs[i].again, 1701 + i);
@@ -386,6 +388,7 @@ static void finds_repeats_among_many(void)
         unique_clear(&keys);
         unique_clear(&all);
     }
+    pool_close(pool);
 }
 
 int main(void)

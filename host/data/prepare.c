@@ -142,7 +142,7 @@ static void warn_line(void *arg, const char *text)
 static int judge(struct preparing *preparing, struct spot_error *err)
 {
     const struct prepare_options *options = preparing->intake.options;
-    int status = schema_report_verdict(preparing->report, err);
+    int status = schema_report_verdict(preparing->report, preparing->pool, err);
     preparing->out->report = schema_report_json(preparing->report);
     if (preparing->out->report == NULL) return spot_fail_memory(err, "the report");
     if (options->warn != NULL)

@@ -55,7 +55,8 @@ int schema_report_open(const struct schema *schema, struct schema_report **repor
                        struct spot_error *err);
 int schema_report_add(struct schema_report *report, const struct batch *batch,
                       const struct schema_part *part, const char *file, struct spot_error *err);
-int schema_report_verdict(struct schema_report *report, struct spot_error *err);
+int schema_report_verdict(struct schema_report *report, struct spot_pool *pool,
+                          struct spot_error *err);
 cJSON *schema_report_json(const struct schema_report *report);
 /* Checks of severity `warn` that failed, as lines of text. */
 void schema_report_warnings(const struct schema_report *report,

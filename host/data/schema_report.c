@@ -156,12 +156,12 @@ static int64_t line_of(const struct origin *origin, int64_t row)
     return origin->first_line == 0 ? 0 : origin->first_line + row - origin->first_row;
 }
 
-static void finish_unique(struct schema_report *report, int32_t index)
+static void finish_unique(struct schema_report *report, struct spot_pool *pool, int32_t index)
 {
     struct unique_pair pairs[OFFENCES_SHOWN];
     int found;
     report->findings[index].failed =
-        unique_repeats(&report->keys[index], OFFENCES_SHOWN, pairs, &found);
+        unique_repeats(&report->keys[index], pool, OFFENCES_SHOWN, pairs, &found);
     unique_clear(&report->keys[index]);
     for (int i = 0; i < found; i++) {
         const struct origin *first = origin_of(report, pairs[i].first);
@@ -221,12 +221,13 @@ static void describe(const struct schema_report *report, int32_t index, char *te
              (long long)finding->failed, (long long)finding->checked);
 }
 
-int schema_report_verdict(struct schema_report *report, struct spot_error *err)
+int schema_report_verdict(struct schema_report *report, struct spot_pool *pool,
+                          struct spot_error *err)
 {
     int status = SPOT_OK;
     for (int32_t i = 0; i < report->schema->checks_count; i++) {
         if (report->schema->checks[i].kind == CHECK_UNIQUE && report->shown[i] == 0)
-            finish_unique(report, i);
+            finish_unique(report, pool, i);
         if (status < 0 || is_warning(report, i) || !has_failed(report, i)) continue;
         char text[sizeof err->message];
         describe(report, i, text, sizeof text);

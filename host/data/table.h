@@ -46,7 +46,8 @@ struct dictionary {
     int32_t count;
 };
 
-/* What reading has shown about the values of numbers, so that nobody need look again. */
+/* What reading has shown about the values of numbers, so that nobody need look again. Whoever
+ * changes them clears `known`. */
 struct column_facts {
     bool known;   /* else the rest says nothing */
     bool whole;   /* every value is a whole number, none is -0 */

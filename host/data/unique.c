@@ -85,15 +85,11 @@ static unsigned byte_of(const struct unique_key *key, int byte)
     return (unsigned)((byte >= 8 ? key->high >> (8 * (byte - 8)) : key->low >> (8 * byte)) & 0xff);
 }
 
-/* Sorts keys that agree in all bytes above `byte` (15 is the highest). */
-static void sort_by_byte(struct unique_key *keys, int64_t count, int byte)
+/* Moves the keys into 256 buckets by a byte; bucket b ends at end[b]. */
+static void split_by_byte(struct unique_key *keys, int64_t count, int byte, int64_t *end)
 {
-    int64_t next[256], end[256], sum = 0;
-    if (count <= 24) {
-        insertion_sort(keys, count);
-        return;
-    }
-    memset(end, 0, sizeof end);
+    int64_t next[256], sum = 0;
+    memset(end, 0, 256 * sizeof *end);
     for (int64_t i = 0; i < count; i++)
         end[byte_of(&keys[i], byte)]++;
     for (int bucket = 0; bucket < 256; bucket++) {
@@ -114,10 +110,34 @@ static void sort_by_byte(struct unique_key *keys, int64_t count, int byte)
             keys[next[bucket]++] = key;
         }
     }
+}
+
+/* Sorts keys that agree in all bytes above `byte` (15 is the highest). */
+static void sort_by_byte(struct unique_key *keys, int64_t count, int byte)
+{
+    int64_t end[256];
+    if (count <= 24) {
+        insertion_sort(keys, count);
+        return;
+    }
+    split_by_byte(keys, count, byte, end);
     for (int bucket = 0; bucket < 256 && byte > 0; bucket++) {
         int64_t begin = bucket == 0 ? 0 : end[bucket - 1];
         if (end[bucket] - begin > 1) sort_by_byte(keys + begin, end[bucket] - begin, byte - 1);
     }
+}
+
+struct sorting {
+    struct unique_key *keys;
+    int64_t end[256];
+};
+
+static void sort_bucket(void *arg, int64_t bucket, int worker)
+{
+    struct sorting *sorting = arg;
+    int64_t begin = bucket == 0 ? 0 : sorting->end[bucket - 1];
+    (void)worker;
+    sort_by_byte(sorting->keys + begin, sorting->end[bucket] - begin, 14);
 }
 
 /* Keeps the pairs with the lowest row numbers. */
@@ -135,11 +155,15 @@ static void keep_pair(struct unique_pair *pairs, int wanted, int *found, struct 
     pairs[at] = pair;
 }
 
-int64_t unique_repeats(struct unique_keys *keys, int wanted, struct unique_pair *pairs, int *found)
+int64_t unique_repeats(struct unique_keys *keys, struct spot_pool *pool, int wanted,
+                       struct unique_pair *pairs, int *found)
 {
+    struct sorting sorting = {.keys = keys->keys};
     int64_t repeats = 0, first = 0;
     *found = 0;
-    sort_by_byte(keys->keys, keys->count, 15);
+    if (keys->count == 0) return 0;
+    split_by_byte(keys->keys, keys->count, 15, sorting.end);
+    pool_run(pool, 256, sort_bucket, &sorting);
     for (int64_t i = 1; i < keys->count; i++) {
         const struct unique_key *a = &keys->keys[first], *b = &keys->keys[i];
         if (a->high != b->high || (a->low & ~ROW_MASK) != (b->low & ~ROW_MASK)) {

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/pool.h"
+
 struct unique_key {
     uint64_t high;
     uint64_t low; /* 24 bits of key, then 40 bits of row number */
@@ -30,9 +32,10 @@ int unique_add_text(struct unique_keys *keys, const char *text, size_t length, i
 /* Appends `from`, whose rows begin at `first_row` of the table. */
 int unique_append(struct unique_keys *keys, const struct unique_keys *from, int64_t first_row);
 
-/* Sorts the keys and counts the rows that repeat an earlier one; pairs: the first `wanted` such
- * rows in row order, *found of them. */
-int64_t unique_repeats(struct unique_keys *keys, int wanted, struct unique_pair *pairs, int *found);
+/* Sorts the keys, on all threads, and counts the rows that repeat an earlier one; pairs: the first
+ * `wanted` such rows in row order, *found of them. */
+int64_t unique_repeats(struct unique_keys *keys, struct spot_pool *pool, int wanted,
+                       struct unique_pair *pairs, int *found);
 
 void unique_clear(struct unique_keys *keys);
 
