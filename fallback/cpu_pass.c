@@ -120,13 +120,9 @@ static void move_plain(const struct kmeans_run *run, struct kmeans_worker *worke
     const int32_t columns = run->data->columns;
     if (worker->load > run->load_limit - BLOCK_ROWS) empty_narrow(worker, run->k, columns);
     worker->load += BLOCK_ROWS;
-    uint64_t moved = run->kernels->move_rows(x, columns, run->scale, old, labels, worker->sums);
-    for (; moved != 0; moved &= moved - 1) {
-        const int i = __builtin_ctzll(moved);
-        worker->wide.moved++;
-        worker->sizes[labels[i]]++;
-        if (old[i] >= 0) worker->sizes[old[i]]--;
-    }
+    uint64_t moved =
+        run->kernels->move_rows(x, columns, run->scale, old, labels, worker->sums, worker->sizes);
+    worker->wide.moved += __builtin_popcountll(moved);
 }
 
 /* ---- Rows to look at --------------------------------------------------------------------------

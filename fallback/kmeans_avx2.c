@@ -280,9 +280,14 @@ ALWAYS_INLINE __m256i load4(const int64_t *sums)
 
 /* Of 8 rows those whose bits are set. */
 ALWAYS_INLINE void move_some(const float *x, int32_t columns, const double *scale, unsigned moved,
-                             const int32_t *from, const int32_t *to, int64_t *sums)
+                             const int32_t *from, const int32_t *to, int64_t *sums, int64_t *sizes)
 {
     const int64_t stride = padded_columns(columns);
+    for (unsigned left = moved; left != 0; left &= left - 1) {
+        const int i = __builtin_ctz(left);
+        sizes[to[i]]++;
+        if (from[i] >= 0) sizes[from[i]]--;
+    }
     for (int32_t j = 0; j < columns; j += 8, scale += 8, sums += 8, x += 8 * BLOCK_ROWS) {
         __m256 rows[8];
         load_rows(x, columns - j, rows);
@@ -303,12 +308,14 @@ ALWAYS_INLINE void move_some(const float *x, int32_t columns, const double *scal
 }
 
 static uint64_t move_rows_avx2(const float *x, int32_t columns, const double *scale,
-                               const int32_t *from, const int32_t *to, int64_t *sums)
+                               const int32_t *from, const int32_t *to, int64_t *sums,
+                               int64_t *sizes)
 {
     const uint64_t moved = changed_rows(from, to);
     for (int i = 0; i < BLOCK_ROWS; i += 8)
         if ((moved >> i & 0xff) != 0)
-            move_some(x + i, columns, scale, (unsigned)(moved >> i & 0xff), from + i, to + i, sums);
+            move_some(x + i, columns, scale, (unsigned)(moved >> i & 0xff), from + i, to + i, sums,
+                      sizes);
     return moved;
 }
 

@@ -77,10 +77,11 @@ struct kmeans_kernels {
 
     /* Takes every row whose labels differ out of the sums of its cluster `from` (-1: it has none)
      * and puts it into those of `to`: rint(scale_j * x_j) in column j. scale (padded_columns),
-     * sums (k, padded_columns); the padding stays 0. Returns the bits of those rows. The caller
-     * makes sure that no sum overflows int64 and no rounded value exceeds 2^50. */
+     * sums (k, padded_columns); the padding stays 0. sizes (k) counts the rows. Returns the bits
+     * of those rows. The caller makes sure that no sum overflows int64 and no rounded value
+     * exceeds 2^50. */
     uint64_t (*move_rows)(const float *x, int32_t columns, const double *scale, const int32_t *from,
-                          const int32_t *to, int64_t *sums);
+                          const int32_t *to, int64_t *sums, int64_t *sizes);
 
     /* d2[p * BLOCK_ROWS + i] = squared_distance_float32(row i, point p) for `count` points;
      * points (count, columns), without offset. */

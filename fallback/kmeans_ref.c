@@ -44,13 +44,15 @@ static uint64_t unsettled_ref(const float *limits, float drift)
 }
 
 static uint64_t move_rows_ref(const float *x, int32_t columns, const double *scale,
-                              const int32_t *from, const int32_t *to, int64_t *sums)
+                              const int32_t *from, const int32_t *to, int64_t *sums, int64_t *sizes)
 {
     uint64_t moved = 0;
     const int64_t stride = padded_columns(columns);
     for (int32_t i = 0; i < BLOCK_ROWS; i++) {
         if (from[i] == to[i]) continue;
         moved |= (uint64_t)1 << i;
+        sizes[to[i]]++;
+        if (from[i] >= 0) sizes[from[i]]--;
         for (int32_t j = 0; j < columns; j++) {
             int64_t value = quantise((double)x[j * BLOCK_ROWS + i], scale[j]);
             sums[to[i] * stride + j] += value;

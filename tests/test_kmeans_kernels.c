@@ -353,12 +353,14 @@ static void moved_rows_are_added_exactly(void)
             for (int v = 1; v < count; v++) {
                 memset(truth, 0, sizeof truth);
                 memset(sums, 0, sizeof sums);
-                uint64_t expected =
-                    kmeans_kernels_ref()->move_rows(problem.x, problem.d, scale, from, to, truth);
+                int64_t true_sizes[8] = {0}, sizes[8] = {0};
+                uint64_t expected = kmeans_kernels_ref()->move_rows(problem.x, problem.d, scale,
+                                                                    from, to, truth, true_sizes);
                 uint64_t moved =
-                    variants[v]->move_rows(problem.x, problem.d, scale, from, to, sums);
+                    variants[v]->move_rows(problem.x, problem.d, scale, from, to, sums, sizes);
                 CU_ASSERT_EQUAL(moved, expected);
                 CU_ASSERT_EQUAL(memcmp(sums, truth, sizeof truth), 0);
+                CU_ASSERT_EQUAL(memcmp(sizes, true_sizes, sizeof sizes), 0);
             }
         }
 }
