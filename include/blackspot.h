@@ -12,7 +12,11 @@
  *
  * Exactness. A model does not depend on device, instruction set, number of threads, batch size or
  * on whether equal rows were merged: same data and options, same bits (docs/exactness.md). Gaussian
- * mixtures sum floating-point numbers: their bits hold for one instruction set. */
+ * mixtures sum floating-point numbers: their bits hold for one instruction set. Both hold in the
+ * default floating-point environment: a program that changes the rounding or flushes denormals
+ * (-ffast-math does) sets it back before it calls.
+ *
+ * Pointers are not NULL unless their comment says that they may be. */
 #ifndef BLACKSPOT_H
 #define BLACKSPOT_H
 
@@ -64,7 +68,7 @@ enum spot_log_level { SPOT_LOG_ERROR, SPOT_LOG_WARNING, SPOT_LOG_INFO, SPOT_LOG_
 
 struct spot_engine_options {
     const char *device; /* "auto" (also NULL), "cpu", "cuda", "cuda:N", "cuda:UUID" */
-    int32_t threads;    /* CPU threads; 0: as many as the process may use */
+    int32_t threads;    /* CPU threads, at most 4096; 0: as many as the process may use */
 
     /* Called with a line of text, without a line feed, from the thread that called the library.
      * NULL: silence. */
@@ -78,8 +82,9 @@ struct spot_engine_options {
 };
 
 /* Opens a device. `options` may be NULL (the defaults). The caller closes *engine.
- * Errors: SPOT_EUSAGE (a name that is no device), SPOT_EDEVICE (an explicit device that cannot be
- * had), SPOT_ENOMEM. */
+ * Errors: SPOT_EUSAGE (a name that is no device, a number of threads out of range), SPOT_EDEVICE
+ * (an explicit device that cannot be had), SPOT_ENOMEM. The environment's
+ * BLACKSPOT_CPU=ref|avx2|avx512 forces an instruction set, with the same errors. */
 SPOT_API int spot_engine_open(const struct spot_engine_options *options, spot_engine **engine,
                               struct spot_error *err);
 
@@ -145,23 +150,26 @@ struct spot_kmeans_result {
     double inertia;        /* sum of weight * squared distance to the row's centre */
     int32_t iterations;    /* of the run that was kept, the confirming pass included */
     int32_t converged;     /* 1: no row moved or the shift is within tol; 0: max_iter reached */
-    int32_t best_run;      /* which initialisation was kept, from 0 */
-    double near_ties;      /* share of row assignments that float32 could not decide */
+    int32_t best_run;      /* which initialisation was kept, from 0; 0 in a model that was read */
+    double near_ties;      /* share of row assignments that float32 could not decide; alone in
+                              depending on the instruction set and on merged rows; 0 when read */
     double init_seconds;   /* spent on initial centres, of all runs; 0 in a model that was read */
 };
 
 /* Lloyd's algorithm (Lloyd 1982) with scikit-learn's definitions of tol, inertia and empty
  * clusters. The caller frees *model with spot_kmeans_free. Errors: SPOT_EUSAGE (an option out of
  * its range), SPOT_EDATA (NaN or Inf with row and column, k > rows, negative weights, a column
- * flattened by an extreme value), SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */
+ * flattened by an extreme value, distances beyond float32), SPOT_ENOMEM, SPOT_EDEVICE,
+ * SPOT_ESTOPPED. */
 SPOT_API int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
                              const struct spot_kmeans_options *options, spot_kmeans **model,
                              struct spot_error *err);
 
 /* The nearest centre of each row: the lowest index among the smallest
- * sum_j (x_j - c_j)^2 in float64, j ascending.
- * labels:    (rows) written, or NULL
+ * sum_j (x_j - c_j)^2 in float64, j ascending. Weights are not looked at; no rows are fine.
+ * labels:    (rows) written, from 0, or NULL
  * distances: (rows) Euclidean distance to that centre written, or NULL
+ * After a failure their contents are undefined.
  * Errors: SPOT_EDATA (another number of columns, NaN or Inf), SPOT_ENOMEM, SPOT_EDEVICE. */
 SPOT_API int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
                                 const struct spot_matrix *data, int32_t *labels, double *distances,
