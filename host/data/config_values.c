@@ -207,8 +207,8 @@ static int edit_distance(const char *a, const char *b)
 const char *nearest_word(const char *word, const char *const *words)
 {
     const char *nearest = NULL;
-    int best = smaller((int)strlen(word), WORD_LIMIT) / 3 + 1; /* a third of it mistyped */
-    if (strlen(word) < 3) best = 1;
+    int best = smaller((int)strlen(word), WORD_LIMIT) / 3; /* a third of it mistyped */
+    if (best < 1) best = 1;
     for (int i = 0; words[i] != NULL; i++) {
         int distance = edit_distance(word, words[i]);
         if (distance > best || (distance == best && nearest != NULL)) continue;

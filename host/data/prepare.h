@@ -52,7 +52,7 @@ void prepared_free(struct prepared *prepared);
  * and calls visit() in row order with float32 rows and their ids (NULL unless id_column). */
 struct scored_rows {
     const float *values; /* (rows, columns) row-major */
-    int64_t rows, first_row;
+    int64_t rows;
     const int64_t *id_offsets; /* (rows + 1) or NULL */
     const char *id_bytes;
 };

@@ -1,5 +1,6 @@
 /* Scoring a table that need not fit in memory: each batch is encoded on any thread and visited in
  * row order. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct visiting {
     int (*visit)(void *arg, const struct scored_rows *rows, struct spot_error *err);
     void *arg;
     int64_t rows; /* visited so far */
+    int64_t left_out, bad_rows;
     struct id_list ids;
 };
 
@@ -50,11 +52,12 @@ static int visit_take(void *arg, struct batch *batch, struct spot_error *err)
         status = ids_append(&visiting->ids, &batch->columns[id], batch->rows, encoded->kept, err);
     struct scored_rows rows = {.values = encoded->values,
                                .rows = encoded->rows,
-                               .first_row = visiting->rows,
                                .id_offsets = id >= 0 ? visiting->ids.offsets : NULL,
                                .id_bytes = id >= 0 ? visiting->ids.bytes : NULL};
     if (status == SPOT_OK && rows.rows > 0) status = visiting->visit(visiting->arg, &rows, err);
     visiting->rows += rows.rows;
+    visiting->left_out += batch->rows - rows.rows;
+    visiting->bad_rows += batch->bad_rows;
     encoded_free(encoded);
     batch_free(batch);
     return status;
@@ -64,6 +67,16 @@ static int visit_progress(void *arg, int64_t rows, int64_t bytes, int64_t total)
 {
     const struct prepare_options *options = ((struct visiting *)arg)->intake.options;
     return options->progress == NULL ? 0 : options->progress(options->arg, rows, bytes, total);
+}
+
+/* Rows without a score are no secret. */
+static void warn_of(const struct visiting *visiting, int64_t rows, const char *what)
+{
+    const struct prepare_options *options = visiting->intake.options;
+    char line[120];
+    if (rows == 0 || options->warn == NULL) return;
+    snprintf(line, sizeof line, "%lld %s were left out", (long long)rows, what);
+    options->warn(options->arg, line);
 }
 
 static int visit_text(struct visiting *visiting, struct spot_pool *pool, struct spot_error *err)
@@ -76,7 +89,11 @@ static int visit_text(struct visiting *visiting, struct spot_pool *pool, struct 
     if (status < 0) return status;
     struct table_visitor visitor = {visit_work, visit_take, visit_discard, visit_progress,
                                     visiting};
-    return table_each(intake->reader, intake->specs, intake->specs_count, &visitor, err);
+    status = table_each(intake->reader, intake->specs, intake->specs_count, &visitor, err);
+    if (status < 0) return status;
+    warn_of(visiting, visiting->left_out, "rows with missing values");
+    warn_of(visiting, visiting->bad_rows, "rows that could not be read");
+    return status;
 }
 
 static int visit_npy(struct visiting *visiting, struct spot_error *err)
@@ -97,7 +114,7 @@ static int visit_npy(struct visiting *visiting, struct spot_error *err)
     for (int64_t first = 0; first < rows; first += step) {
         int64_t count = rows - first < step ? rows - first : step;
         SPOT_TRY(npy_read_float32(file, first, count, values, err));
-        struct scored_rows part = {.values = values, .rows = count, .first_row = first};
+        struct scored_rows part = {.values = values, .rows = count};
         SPOT_TRY(visiting->visit(visiting->arg, &part, err));
         int64_t row = (int64_t)columns * (int64_t)sizeof *values;
         if (visit_progress(visiting, first + count, (first + count) * row, rows * row) != 0) {

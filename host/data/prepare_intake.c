@@ -20,9 +20,8 @@ int intake_paths(struct intake *intake, struct spot_error *err)
     const struct prepare_options *options = intake->options;
     const struct config *files = config_get(config_get(options->config, "input"), "files");
     bool list = files != NULL && files->kind == CONFIG_LIST;
-    int32_t count = options->inputs_count > 0 ? options->inputs_count
-                    : list                    ? files->count
-                                              : files != NULL;
+    bool given = options->inputs_count > 0;
+    int32_t count = given ? options->inputs_count : list ? files->count : files != NULL;
     if (count == 0)
         return spot_fail(err, SPOT_EUSAGE,
                          "no input: give --input FILE, or input.files in the "
@@ -30,11 +29,10 @@ int intake_paths(struct intake *intake, struct spot_error *err)
     intake->paths = calloc((size_t)count, sizeof *intake->paths);
     if (intake->paths == NULL) return spot_fail_memory(err, "the list of files");
     for (int32_t i = 0; i < count; i++) {
-        const struct config *item = list ? files->items[i] : files;
-        if (options->inputs_count == 0 && item->kind != CONFIG_TEXT)
+        const struct config *item = given ? NULL : list ? files->items[i] : files;
+        if (!given && item->kind != CONFIG_TEXT)
             return config_fail(item, err, "files: expected a path or a list of paths");
-        char *path =
-            options->inputs_count > 0 ? spot_copy_text(options->inputs[i]) : config_path(item);
+        char *path = given ? spot_copy_text(options->inputs[i]) : config_path(item);
         int status = add_path(intake, path, err);
         if (status < 0) return status;
     }
@@ -150,7 +148,8 @@ static int choose_columns(struct intake *intake, struct spot_error *err)
     int32_t count = intake->specs_count;
     intake->specs = calloc((size_t)count + 2 + PREPARE_CARRIED, sizeof *intake->specs);
     if (intake->specs == NULL) return spot_fail_memory(err, "the columns");
-    memcpy(intake->specs, specs, (size_t)count * sizeof *specs);
+    for (int32_t i = 0; i < count; i++)
+        intake->specs[i] = specs[i];
     int status = SPOT_OK;
     if (options->weight_column != NULL)
         status = number_spec(intake, options->weight_column, "a weight", &intake->weight, err);

@@ -392,6 +392,10 @@ static int take_header(const struct config *root, char decimal, const char *cons
     for (int32_t i = 0; i < header_count; i++) {
         if (features != NULL && !is_named(features, header[i])) continue;
         if (schema_find(schema, header[i]) >= 0) continue;
+        if (schema->count == COLUMNS_LIMIT)
+            return spot_fail(err, SPOT_EDATA,
+                             "more than %d columns; name those to read in `columns` or `features`",
+                             COLUMNS_LIMIT);
         struct check *check;
         int32_t column = schema->count;
         int status = schema_add_column(schema, header[i], COLUMN_NUMBER, err);

@@ -46,7 +46,7 @@ struct schema {
     bool drops_rows; /* on_bad_row: drop */
 };
 
-enum { OFFENCES_SHOWN = 5 };
+enum { OFFENCES_SHOWN = 5, COLUMNS_LIMIT = 20000 };
 
 /* A row that failed a check; the first few of each check are kept. */
 struct offence {

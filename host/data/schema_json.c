@@ -8,7 +8,7 @@
 #include "data/json_read.h"
 #include "data/schema_internal.h"
 
-enum { COLUMNS_LIMIT = 20000, TEXTS_LIMIT = 10000 };
+enum { TEXTS_LIMIT = 10000 };
 
 static bool add_texts(cJSON *object, const char *key, const char *const *texts, int count)
 {
