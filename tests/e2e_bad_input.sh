@@ -23,6 +23,11 @@ printf 'no array at all' >text.npy
 cp good.npy stale.npy
 echo '{"format": "blackspot-encoder", "version": 1, "features": ["a", "b"], "encoder": {}}' \
     >stale.encoder.json
+seq -s , 20001 >wide.csv
+blackspot train kmeans --k 2 --input good.csv --output encoded.json >stdout 2>stderr
+sed 's/"type": "number"/"type": "numbr"/' encoded.json >wrong_type.json
+sed 's/^  "features": \["a"/  "features": ["z"/' encoded.json >other_names.json
+sed 's/"converged": true/"converged": 1/' model.json >number_converged.json
 mkdir folder
 listing() {
     find . -mindepth 1 -not -name before -not -name stdout -not -name stderr | sort

@@ -70,16 +70,27 @@ one_line
 ! grep -q "$(printf '\r')" stderr || fail "a progress bar without a terminal"
 expect 0 "${train[@]}" --quiet
 [ ! -s stderr ] || fail "--quiet is not"
-for out in /dev/full closed; do
-    code=0
-    if [ "$out" = closed ]; then
-        blackspot devices --json >&- 2>stderr || code=$?
-    else
-        blackspot devices --json >"$out" 2>stderr || code=$?
-    fi
-    [ "$code" -eq 1 ] || fail "exit code $code with standard output $out"
-    says stderr 'cannot write to standard output'
+for command in devices "devices --json" "info model.json" --help; do
+    for out in /dev/full closed; do
+        code=0
+        if [ "$out" = closed ]; then
+            # shellcheck disable=SC2086 # words
+            blackspot $command >&- 2>stderr || code=$?
+        else
+            # shellcheck disable=SC2086 # words
+            blackspot $command >"$out" 2>stderr || code=$?
+        fi
+        [ "$code" -eq 1 ] || fail "exit code $code of $command with standard output $out"
+        says stderr 'cannot write to standard output'
+    done
 done
+expect 0 "${train[@]:0:${#train[@]}-1}" -
+same stdout model.json "a model on standard output"
+says stderr '^info: \{"command":"train kmeans"'
+expect 1 "${train[@]}" --plots stdout
+says stderr 'cannot write into stdout: it is not a folder'
+expect 1 "${train[@]}" --plots nowhere/pictures
+says stderr 'folder nowhere: No such file'
 {
     blackspot score --model model.json --input "$year" --output - 2>stderr || echo $? >code
 } | head -n 1 >/dev/null

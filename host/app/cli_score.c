@@ -7,7 +7,6 @@
 #include "app/score_columns.h"
 #include "app/score_input.h"
 #include "base/error.h"
-#include "data/json.h"
 #include "data/writer.h"
 
 static const struct argp_option score_options[] = {
@@ -100,19 +99,6 @@ static cJSON *make_result(const struct scoring *job, double read_seconds)
     return result;
 }
 
-/* Standard output belongs to the scores when they go there. */
-static int report(struct scoring *job, double read_seconds, struct spot_error *err)
-{
-    cJSON *result = make_result(job, read_seconds);
-    if (strcmp(job->session->arguments.value[OPTION_OUTPUT], "-") != 0)
-        return result_print(result, err);
-    char *line = result != NULL ? json_print(result, false) : NULL;
-    if (line != NULL) session_log(job->session, SPOT_LOG_INFO, "%.*s", (int)strlen(line) - 1, line);
-    free(line);
-    cJSON_Delete(result);
-    return SPOT_OK;
-}
-
 static int score(struct session *session, struct spot_error *err)
 {
     const struct arguments *arguments = &session->arguments;
@@ -132,7 +118,7 @@ static int score(struct session *session, struct spot_error *err)
     double read = now_seconds() - started - job.score_seconds - job.write_seconds;
     progress_clear(&session->progress);
     SPOT_TRY(finish(&job, err));
-    SPOT_TRY(report(&job, read, err));
+    SPOT_TRY(session_result(session, make_result(&job, read), err));
 out:
     score_writer_abandon(job.writer);
     score_columns_close(&job.scores);

@@ -60,6 +60,7 @@ static int run_command(const struct command *command, int argc, char **argv, str
         status = print_version(err);
     } else {
         status = session_outcome(&session, command->run(&session, err), err);
+        if (status >= 0) status = finish_output(err);
     }
     session_close(&session);
     return status;

@@ -41,7 +41,7 @@ static int npy_each(struct session *session, const struct model *model, const ch
             goto out;
         }
         SPOT_TRY(npy_read_float32(file, first, count, values, err));
-        const struct scored_rows read = {.values = values, .rows = count, .first_row = first};
+        const struct scored_rows read = {.values = values, .rows = count};
         SPOT_TRY(visit(arg, &read, err));
         int64_t row_bytes = (int64_t)sizeof *values * columns;
         progress_reading(&session->progress, first + count, (first + count) * row_bytes,
@@ -74,8 +74,7 @@ static int visit_plain(void *arg, const struct batch *batch, struct spot_error *
     for (int64_t i = 0; i < batch->rows; i++)
         for (int32_t j = 0; j < plain->columns; j++)
             plain->values[i * plain->columns + j] = (float)batch->columns[j].values[i];
-    struct scored_rows rows = {
-        .values = plain->values, .rows = batch->rows, .first_row = batch->first_row};
+    struct scored_rows rows = {.values = plain->values, .rows = batch->rows};
     if (plain->has_ids) {
         rows.id_offsets = batch->columns[plain->columns].text_offsets;
         rows.id_bytes = batch->columns[plain->columns].text_bytes;

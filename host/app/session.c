@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/result.h"
 #include "app/stop.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/json.h"
 
 /* ---- Settings ------------------------------------------------------------------------------ */
 
@@ -249,9 +251,10 @@ static int check_folder(const char *path, struct spot_error *err)
 static bool in_config(const struct session *session, const struct stat *target)
 {
     const struct config *nodes[] = {config_get(config_get(session->config, "input"), "files"),
-                                    config_get(config_get(session->config, "kmeans"), "init")};
+                                    config_get(config_get(session->config, "kmeans"), "init"),
+                                    config_get(config_get(session->config, "gmm"), "init")};
     bool found = false;
-    for (int i = session->arguments.inputs.count > 0; i < 2; i++) {
+    for (int i = session->arguments.inputs.count > 0; i < 3; i++) {
         const struct config *node = nodes[i];
         int32_t count = node == NULL ? 0 : node->kind == CONFIG_LIST ? node->count : 1;
         for (int32_t f = 0; f < count && !found; f++) {
@@ -289,5 +292,33 @@ int session_check_output(const struct session *session, const char *path, struct
         return spot_fail(err, SPOT_EIO, "cannot write %.200s: it is a folder", path);
     if (S_ISREG(target.st_mode) && is_read(session, &target))
         return spot_fail(err, SPOT_EUSAGE, "%.200s is an input; it would be overwritten", path);
+    return SPOT_OK;
+}
+
+int session_check_folder(const char *path, struct spot_error *err)
+{
+    struct stat target;
+    if (stat(path, &target) != 0) {
+        char *name = spot_copy_text(path);
+        if (name == NULL) return spot_fail_memory(err, "a path");
+        for (size_t length = strlen(name); length > 1 && name[length - 1] == '/'; length--)
+            name[length - 1] = '\0';
+        int status = check_folder(name, err);
+        free(name);
+        return status;
+    }
+    if (!S_ISDIR(target.st_mode))
+        return spot_fail(err, SPOT_EIO, "cannot write into %.200s: it is not a folder", path);
+    return SPOT_OK;
+}
+
+int session_result(struct session *session, cJSON *result, struct spot_error *err)
+{
+    const char *output = session->arguments.value[OPTION_OUTPUT];
+    if (output == NULL || strcmp(output, "-") != 0) return result_print(result, err);
+    char *line = result != NULL ? json_print(result, false) : NULL;
+    if (line != NULL) session_log(session, SPOT_LOG_INFO, "%.*s", (int)strlen(line) - 1, line);
+    free(line);
+    cJSON_Delete(result);
     return SPOT_OK;
 }

@@ -57,5 +57,11 @@ int session_require(const struct session *session, enum option_id option, const 
 /* Refuses, before any work, an output whose folder does not exist, that is one of the files to read
  * or that is the main output too. */
 int session_check_output(const struct session *session, const char *path, struct spot_error *err);
+/* The same for a folder that is made when it is not there. */
+int session_check_folder(const char *path, struct spot_error *err);
+
+/* Prints the result as one line and deletes it: on standard output or, where the main output goes
+ * there, in the log. */
+int session_result(struct session *session, cJSON *result, struct spot_error *err);
 
 #endif

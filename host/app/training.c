@@ -17,27 +17,41 @@ int training_check(const struct session *session, struct spot_error *err)
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status >= 0; i++)
         if (given(&session->arguments, outputs[i]))
             status = session_check_output(session, session->arguments.value[outputs[i]], err);
+    if (status >= 0 && given(&session->arguments, OPTION_PLOTS))
+        status = session_check_folder(session->arguments.value[OPTION_PLOTS], err);
     return status;
+}
+
+/* The .npy that was read, which has no encoder in it: the option, or the one file configured. */
+static char *matrix_path(const struct session *session)
+{
+    const struct text_list *inputs = &session->arguments.inputs;
+    if (inputs->count > 0) return spot_copy_text(inputs->items[0]);
+    const struct config *files = config_get(config_get(session->config, "input"), "files");
+    return config_path(files->kind == CONFIG_LIST ? files->items[0] : files);
 }
 
 /* The encoder goes into the model: the one just fitted, or the one beside the matrix. */
 static int adopt_encoder(struct training *job, struct spot_error *err)
 {
     struct model *model = &job->model;
-    const struct text_list *inputs = &job->session->arguments.inputs;
     model->columns = job->data.columns;
     model->features = job->data.names;
     if (job->data.encoder != NULL) {
         model->encoder = encoder_to_json(job->data.encoder);
         return model->encoder != NULL ? SPOT_OK : spot_fail_memory(err, "the encoder");
     }
-    if (inputs->count != 1) return SPOT_OK;
-    char *path = encoder_file_path(inputs->items[0]);
+    char *matrix = matrix_path(job->session);
+    char *path = matrix != NULL ? encoder_file_path(matrix) : NULL;
+    free(matrix);
     if (path == NULL) return spot_fail_memory(err, "a path");
     int status = encoder_file_read(path, job->data.columns, &model->encoder, &job->file_names, err);
     if (model->encoder != NULL) {
         session_log(job->session, SPOT_LOG_INFO, "the encoder is %s", path);
         model->features = job->file_names;
+        struct model_encoder opened;
+        status = model_encoder_open(model, path, &opened, err); /* a model that can be read again */
+        model_encoder_close(&opened);
     }
     free(path);
     return status;
@@ -70,9 +84,9 @@ int training_read(struct training *job, const char *weight_column, struct spot_e
     SPOT_TRY(session_reading(session, &reading, err));
     reading.weight_column = weight_column;
     const char *coordinates[2];
-    if (given(&session->arguments, OPTION_PLOTS))
-        SPOT_TRY(map_columns(session->config, coordinates, &reading.carried_count, err));
+    SPOT_TRY(map_columns(session->config, coordinates, &reading.carried_count, err));
     reading.carried = coordinates;
+    if (!given(&session->arguments, OPTION_PLOTS)) reading.carried_count = 0;
     status = prepare_table(&reading, engine_pool(session->engine), &job->data, err);
     progress_clear(&session->progress);
     if (status < 0) return status;
@@ -81,6 +95,9 @@ int training_read(struct training *job, const char *weight_column, struct spot_e
     if (job->data.table_rows > job->data.rows)
         session_log(session, SPOT_LOG_INFO, "%lld rows with missing values were left out",
                     (long long)(job->data.table_rows - job->data.rows));
+    if (job->data.rows == 0 && job->data.table_rows > 0)
+        return spot_fail(err, SPOT_EDATA, "all %lld rows have missing values and were left out",
+                         (long long)job->data.table_rows);
     SPOT_TRY(adopt_encoder(job, err));
 out:
     return status;
@@ -165,7 +182,7 @@ int training_print(const struct training *job, training_findings *findings, stru
     result_seconds(seconds, "fit", job->fit_seconds - job->init_seconds);
     result_seconds(seconds, "write", job->write_seconds);
     result_seconds(seconds, "total", now_seconds() - job->session->started);
-    return result_print(result, err);
+    return session_result(job->session, result, err);
 }
 
 void training_close(struct training *job)

@@ -271,10 +271,13 @@ static int read_kmeans(const char *path, const cJSON *document, struct model *mo
     SPOT_TRY(read_number(path, kmeans, "inertia", 0, INFINITY, &result->inertia, err));
     SPOT_TRY(read_number(path, kmeans, "iterations", 1, INT32_MAX, &iterations, err));
     result->iterations = (int32_t)iterations;
-    result->converged = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(kmeans, "converged"));
     SPOT_TRY(read_sizes(path, kmeans, model->kmeans, err));
     int32_t c = 0;
     cJSON_ArrayForEach(row, centres) SPOT_TRY(read_centre(path, row, c++, model->kmeans, err));
+    const cJSON *converged = cJSON_GetObjectItemCaseSensitive(kmeans, "converged");
+    if (!cJSON_IsBool(converged))
+        return spot_fail(err, SPOT_EFORMAT, "%s: kmeans.converged is neither true nor false", path);
+    result->converged = cJSON_IsTrue(converged);
 out:
     return status;
 }
