@@ -52,7 +52,8 @@ static int choose_kernels(const struct kmeans_kernels **kernels, struct spot_err
 
 static const struct mixture_kernels *mixture_kernels_beside(const struct kmeans_kernels *kernels)
 {
-    (void)kernels;
+    if (kernels == kmeans_kernels_avx512()) return mixture_kernels_avx512();
+    if (kernels == kmeans_kernels_avx2()) return mixture_kernels_avx2();
     return mixture_kernels_ref();
 }
 

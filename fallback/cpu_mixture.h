@@ -9,7 +9,7 @@
 /* The pack with the memory behind it. */
 struct mixture_space {
     struct mixture_pack pack;
-    double *log_scales, *means, *images, *centre;
+    double *log_scales, *means, *centre, *centred, *images;
 };
 
 int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,

@@ -18,8 +18,9 @@ struct mixture_pack {
     const double *log_scales; /* (k) log weight + log |F| - columns/2 log(2 pi) */
     const double *means;      /* (k, columns) without the data's offset */
     const double *factors;    /* as in struct mixture_parameters */
-    const double *images;     /* tied: (k, columns) F (mean - centre) */
-    const double *centre;     /* tied: (columns) near the middle of the means, without offset */
+    const double *centre;     /* (columns) the middle of the means, without offset */
+    const double *centred;    /* (k, columns) means - centre */
+    const double *images;     /* (k, columns) F (mean - centre) */
 };
 
 struct mixture_kernels {

@@ -18,8 +18,9 @@ int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
     space->means = spot_alloc(cells, sizeof(double));
     space->images = spot_alloc(cells, sizeof(double));
     space->centre = spot_alloc(columns, sizeof(double));
+    space->centred = spot_alloc(cells, sizeof(double));
     if (space->log_scales == NULL || space->means == NULL || space->images == NULL ||
-        space->centre == NULL) {
+        space->centre == NULL || space->centred == NULL) {
         mixture_space_close(space);
         return SPOT_ENOMEM;
     }
@@ -28,8 +29,9 @@ int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
                                         .covariance = covariance,
                                         .log_scales = space->log_scales,
                                         .means = space->means,
-                                        .images = space->images,
-                                        .centre = space->centre};
+                                        .centre = space->centre,
+                                        .centred = space->centred,
+                                        .images = space->images};
     return SPOT_OK;
 }
 
@@ -39,6 +41,7 @@ void mixture_space_close(struct mixture_space *space)
     free(space->means);
     free(space->images);
     free(space->centre);
+    free(space->centred);
     memset(space, 0, sizeof *space);
 }
 
@@ -59,23 +62,37 @@ static double log_determinant(const struct mixture_parameters *p, int32_t c)
     return sum;
 }
 
-/* F (x - centre) for tied mixtures is computed once a row; centring keeps it small. */
-static void fill_images(struct mixture_space *space, const struct mixture_parameters *p)
+/* Rows are centred once for all components, so that F x - F mean has little to cancel. */
+static void centre_means(struct mixture_space *space)
 {
-    int64_t d = p->columns;
+    const int64_t d = space->pack.columns;
+    const int32_t k = space->pack.k;
     for (int64_t j = 0; j < d; j++) {
         space->centre[j] = 0.0;
-        for (int32_t c = 0; c < p->k; c++)
-            space->centre[j] += space->means[c * d + j] / p->k;
+        for (int32_t c = 0; c < k; c++)
+            space->centre[j] += space->means[c * d + j] / k;
+        for (int32_t c = 0; c < k; c++)
+            space->centred[c * d + j] = space->means[c * d + j] - space->centre[j];
     }
-    for (int32_t c = 0; c < p->k; c++) {
-        const double *factor = p->factors;
-        for (int64_t i = 0; i < d; i++) {
-            double y = 0.0;
+}
+
+/* image = F mean for a centred mean. */
+static void fill_image(const struct mixture_parameters *p, int32_t c, const double *mean,
+                       double *image)
+{
+    const int64_t d = p->columns;
+    const double *factor = p->factors + (p->covariance == MIXTURE_FULL ? c * (d * (d + 1) / 2) : 0);
+    for (int64_t i = 0; i < d; i++) {
+        double y = 0.0;
+        if (p->covariance == MIXTURE_DIAG) {
+            y = p->factors[c * d + i] * mean[i];
+        } else if (p->covariance == MIXTURE_SPHERICAL) {
+            y = p->factors[c] * mean[i];
+        } else {
             for (int64_t j = 0; j <= i; j++)
-                y += *factor++ * (space->means[c * d + j] - space->centre[j]);
-            space->images[c * d + i] = y;
+                y += *factor++ * mean[j];
         }
+        image[i] = y;
     }
 }
 
@@ -86,11 +103,13 @@ void mixture_pack_fill(struct mixture_space *space, const struct mixture_paramet
     for (int32_t c = 0; c < p->k; c++)
         for (int64_t j = 0; j < d; j++)
             space->means[c * d + j] = p->means[c * d + j] - (offset == NULL ? 0.0 : offset[j]);
+    centre_means(space);
     space->pack.factors = p->factors;
     if (p->factors == NULL) return; /* sums about means, no densities */
     for (int32_t c = 0; c < p->k; c++)
         space->log_scales[c] =
             (p->weights[c] >= DBL_MIN ? spot_log(p->weights[c]) : MIXTURE_FLOOR) +
             log_determinant(p, c) - 0.5 * (double)d * LOG_2PI;
-    if (p->covariance == MIXTURE_TIED) fill_images(space, p);
+    for (int32_t c = 0; c < p->k; c++)
+        fill_image(p, c, space->centred + c * d, space->images + c * d);
 }

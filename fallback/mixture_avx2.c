@@ -1,0 +1,119 @@
+/* Gaussian mixtures on one block of rows with AVX2 and FMA: four rows to a vector. */
+#include <immintrin.h>
+#include <stdint.h>
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+typedef __m256d vector;
+enum { LANES = 4, GROUP = 2, WIDTH = 2 };
+
+ALWAYS_INLINE vector v_set(double x)
+{
+    return _mm256_set1_pd(x);
+}
+
+ALWAYS_INLINE vector v_load(const double *at)
+{
+    return _mm256_loadu_pd(at);
+}
+
+ALWAYS_INLINE vector v_load_float(const float *at)
+{
+    return _mm256_cvtps_pd(_mm_loadu_ps(at));
+}
+
+ALWAYS_INLINE void v_store(double *at, vector a)
+{
+    _mm256_storeu_pd(at, a);
+}
+
+ALWAYS_INLINE vector v_add(vector a, vector b)
+{
+    return _mm256_add_pd(a, b);
+}
+
+ALWAYS_INLINE vector v_subtract(vector a, vector b)
+{
+    return _mm256_sub_pd(a, b);
+}
+
+ALWAYS_INLINE vector v_multiply(vector a, vector b)
+{
+    return _mm256_mul_pd(a, b);
+}
+
+ALWAYS_INLINE vector v_divide(vector a, vector b)
+{
+    return _mm256_div_pd(a, b);
+}
+
+/* sum + a b and sum - a b, rounded once. */
+ALWAYS_INLINE vector v_plus_product(vector sum, vector a, vector b)
+{
+    return _mm256_fmadd_pd(a, b, sum);
+}
+
+ALWAYS_INLINE vector v_minus_product(vector sum, vector a, vector b)
+{
+    return _mm256_fnmadd_pd(a, b, sum);
+}
+
+/* The second where one is NaN. */
+ALWAYS_INLINE vector v_max(vector a, vector b)
+{
+    return _mm256_max_pd(a, b);
+}
+
+/* a, or 0 where x < limit. */
+ALWAYS_INLINE vector v_zero_below(vector a, vector x, vector limit)
+{
+    return _mm256_and_pd(_mm256_cmp_pd(x, limit, _CMP_NLT_UQ), a);
+}
+
+ALWAYS_INLINE vector v_bits_add(vector a, uint64_t bits)
+{
+    return _mm256_castsi256_pd(
+        _mm256_add_epi64(_mm256_castpd_si256(a), _mm256_set1_epi64x((int64_t)bits)));
+}
+
+ALWAYS_INLINE vector v_bits_and(vector a, uint64_t bits)
+{
+    return _mm256_castsi256_pd(
+        _mm256_and_si256(_mm256_castpd_si256(a), _mm256_set1_epi64x((int64_t)bits)));
+}
+
+ALWAYS_INLINE vector v_bits_or(vector a, uint64_t bits)
+{
+    return _mm256_castsi256_pd(
+        _mm256_or_si256(_mm256_castpd_si256(a), _mm256_set1_epi64x((int64_t)bits)));
+}
+
+ALWAYS_INLINE vector v_bits_left_52(vector a)
+{
+    return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a), 52));
+}
+
+ALWAYS_INLINE vector v_bits_right_52(vector a)
+{
+    return _mm256_castsi256_pd(_mm256_srli_epi64(_mm256_castpd_si256(a), 52));
+}
+
+static double add_lanes(const double *a)
+{
+    return (a[0] + a[1]) + (a[2] + a[3]);
+}
+
+#include "fallback/mixture_simd.h"
+
+const struct mixture_kernels *mixture_kernels_avx2(void)
+{
+    static const struct mixture_kernels kernels = {
+        .name = "avx2",
+        .densities = densities,
+        .responsibilities = responsibilities,
+        .add = add,
+        .sums_room = sums_room,
+        .collect = collect,
+    };
+    return &kernels;
+}

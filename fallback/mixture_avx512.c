@@ -1,0 +1,119 @@
+/* Gaussian mixtures on one block of rows with AVX-512: eight rows to a vector. */
+#include <immintrin.h>
+#include <stdint.h>
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+typedef __m512d vector;
+enum { LANES = 8, GROUP = 4, WIDTH = 4 };
+
+ALWAYS_INLINE vector v_set(double x)
+{
+    return _mm512_set1_pd(x);
+}
+
+ALWAYS_INLINE vector v_load(const double *at)
+{
+    return _mm512_loadu_pd(at);
+}
+
+ALWAYS_INLINE vector v_load_float(const float *at)
+{
+    return _mm512_cvtps_pd(_mm256_loadu_ps(at));
+}
+
+ALWAYS_INLINE void v_store(double *at, vector a)
+{
+    _mm512_storeu_pd(at, a);
+}
+
+ALWAYS_INLINE vector v_add(vector a, vector b)
+{
+    return _mm512_add_pd(a, b);
+}
+
+ALWAYS_INLINE vector v_subtract(vector a, vector b)
+{
+    return _mm512_sub_pd(a, b);
+}
+
+ALWAYS_INLINE vector v_multiply(vector a, vector b)
+{
+    return _mm512_mul_pd(a, b);
+}
+
+ALWAYS_INLINE vector v_divide(vector a, vector b)
+{
+    return _mm512_div_pd(a, b);
+}
+
+/* sum + a b and sum - a b, rounded once. */
+ALWAYS_INLINE vector v_plus_product(vector sum, vector a, vector b)
+{
+    return _mm512_fmadd_pd(a, b, sum);
+}
+
+ALWAYS_INLINE vector v_minus_product(vector sum, vector a, vector b)
+{
+    return _mm512_fnmadd_pd(a, b, sum);
+}
+
+/* The second where one is NaN. */
+ALWAYS_INLINE vector v_max(vector a, vector b)
+{
+    return _mm512_max_pd(a, b);
+}
+
+/* a, or 0 where x < limit. */
+ALWAYS_INLINE vector v_zero_below(vector a, vector x, vector limit)
+{
+    return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(x, limit, _CMP_NLT_UQ), a);
+}
+
+ALWAYS_INLINE vector v_bits_add(vector a, uint64_t bits)
+{
+    return _mm512_castsi512_pd(
+        _mm512_add_epi64(_mm512_castpd_si512(a), _mm512_set1_epi64((int64_t)bits)));
+}
+
+ALWAYS_INLINE vector v_bits_and(vector a, uint64_t bits)
+{
+    return _mm512_castsi512_pd(
+        _mm512_and_si512(_mm512_castpd_si512(a), _mm512_set1_epi64((int64_t)bits)));
+}
+
+ALWAYS_INLINE vector v_bits_or(vector a, uint64_t bits)
+{
+    return _mm512_castsi512_pd(
+        _mm512_or_si512(_mm512_castpd_si512(a), _mm512_set1_epi64((int64_t)bits)));
+}
+
+ALWAYS_INLINE vector v_bits_left_52(vector a)
+{
+    return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a), 52));
+}
+
+ALWAYS_INLINE vector v_bits_right_52(vector a)
+{
+    return _mm512_castsi512_pd(_mm512_srli_epi64(_mm512_castpd_si512(a), 52));
+}
+
+static double add_lanes(const double *a)
+{
+    return ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]));
+}
+
+#include "fallback/mixture_simd.h"
+
+const struct mixture_kernels *mixture_kernels_avx512(void)
+{
+    static const struct mixture_kernels kernels = {
+        .name = "avx512",
+        .densities = densities,
+        .responsibilities = responsibilities,
+        .add = add,
+        .sums_room = sums_room,
+        .collect = collect,
+    };
+    return &kernels;
+}
