@@ -1,6 +1,6 @@
 /* An allocator that fails when told to, for programs that include this once: malloc and its
- * siblings are replaced. Needs glibc's allocator, so under the sanitizers nothing fails
- * (SANITIZED). */
+ * siblings are replaced. The sanitizers and valgrind bring allocators of their own; then nothing
+ * fails. */
 #ifndef SPOT_TESTS_FAILING_MEMORY_H
 #define SPOT_TESTS_FAILING_MEMORY_H
 
@@ -19,8 +19,8 @@
 #define SANITIZED
 #endif
 
-static int64_t countdown = -1; /* allocations until one fails; negative: none does */
-static int64_t live;           /* allocations not freed */
+static volatile int64_t countdown = -1; /* allocations until one fails; negative: none does */
+static volatile int64_t live;           /* allocations not freed */
 
 #ifndef SANITIZED
 void *__libc_malloc(size_t size);
@@ -31,14 +31,16 @@ void __libc_free(void *memory);
 
 static bool fails(void)
 {
-    if (countdown < 0 || countdown-- > 0) return false;
+    if (countdown < 0) return false;
+    countdown = countdown - 1;
+    if (countdown >= 0) return false;
     errno = ENOMEM;
     return true;
 }
 
 static void *counted(void *memory)
 {
-    live += memory != NULL;
+    live = live + (memory != NULL);
     return memory;
 }
 
@@ -59,7 +61,7 @@ void *realloc(void *memory, size_t size)
 {
     if (fails()) return NULL;
     void *grown = __libc_realloc(memory, size);
-    live += memory == NULL && grown != NULL;
+    live = live + (memory == NULL && grown != NULL);
     return grown;
 }
 
@@ -70,11 +72,22 @@ void *aligned_alloc(size_t alignment, size_t size)
 
 void free(void *memory)
 {
-    live -= memory != NULL;
+    live = live - (memory != NULL);
     __libc_free(memory);
 }
 
 #pragma GCC visibility pop
 #endif
+
+/* Whether the allocator above is the one in use. */
+static bool memory_can_fail(void)
+{
+    countdown = 0;
+    void *volatile memory = malloc(1);
+    countdown = -1;
+    bool failed = memory == NULL;
+    free(memory);
+    return failed;
+}
 
 #endif
