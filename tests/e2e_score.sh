@@ -19,6 +19,27 @@ zcat "$year" | awk -F, 'NR > 1 && $12 != "" { print $1 }' >ids # 18 have no time
 tail -n +2 scores.csv | cut -d, -f1 >carried
 same ids carried "ids"
 
+# ---- How the files are read is no part of the model.
+printf 'caf\351;n\nGr\340cia;1\nEixample;9\n' >latin1.csv
+printf '\303\251;n;caf\303\251\n?;1;Gr\303\240cia\n?;9;Eixample\n' >utf8.csv
+printf 'input: {encoding: latin1}\ncolumns: {caf\303\251: category, n: number}\n' >latin1.yaml
+printf 'features: [{column: caf\303\251, encode: one_hot}, n]\n' >>latin1.yaml
+expect 0 train kmeans --config latin1.yaml --input latin1.csv --k 2 --output words.json
+expect 0 score --model words.json --input utf8.csv --output utf8-scores.csv
+expect 1 score --model words.json --input latin1.csv --output latin1-scores.csv
+says stderr 'the header is not UTF-8'
+expect 0 score --model words.json --set input.encoding=latin1 --input latin1.csv \
+    --output latin1-scores.csv
+same utf8-scores.csv latin1-scores.csv "scores of two encodings"
+echo 'Sants;one' >>latin1.csv
+expect 3 score --model words.json --config latin1.yaml --input latin1.csv --output never.csv
+echo 'Sants' >>latin1.csv && sed -i /one/d latin1.csv
+expect 3 score --model words.json --config latin1.yaml --input latin1.csv --output never.csv
+expect 0 score --model words.json --config latin1.yaml --set input.on_bad_row=drop \
+    --input latin1.csv --output latin1-scores.csv
+same utf8-scores.csv latin1-scores.csv "scores without the bad row"
+says stderr '^warning: 1 rows that could not be read were left out'
+
 # ---- Formats say the same.
 for name in scores.csv.gz scores.csv.zst scores.jsonl; do
     expect 0 score --model model.json --input "$year" --id Accident_Index --output again-$name

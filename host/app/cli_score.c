@@ -16,6 +16,10 @@ static const struct argp_option score_options[] = {
      "raw files as the model was trained on (.csv, .gz, .zst, - for standard input), repeated for "
      "several; or one .npy as 'blackspot prepare' writes it",
      1},
+    {"config", OPTION_KEY(OPTION_CONFIG), "FILE", 0,
+     "YAML whose `input` says how the files are read: encoding, delimiter, on_bad_row", 1},
+    {"set", OPTION_KEY(OPTION_SET), "KEY=VALUE", 0,
+     "overrides the configuration, as in --set input.encoding=latin1; may be repeated", 1},
     {"output", OPTION_KEY(OPTION_OUTPUT), "SCORES", 0,
      ".csv or .jsonl (also .gz, .zst) or .npy; - is CSV on standard output, the result then goes "
      "to the log",
