@@ -112,6 +112,7 @@ bool decimal_parse_fixed(const char *text, const char *end, char point, double *
     bool negative = *text == '-';
     text += negative;
     uint64_t others = decimal_load(text) ^ ones * (unsigned char)point; /* 0 where the point is */
+    if (end - text < 8) others |= ~UINT64_C(0) << 8 * (end - text);     /* none behind the text */
     uint64_t found = (others - ones) & ~others & tops;
     if (found == 0) return false;
     int64_t whole = __builtin_ctzll(found) / 8, fraction = end - text - whole - 1;
