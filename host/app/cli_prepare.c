@@ -96,15 +96,23 @@ static int print_result(struct session *session, const struct prepared *data, do
 static int check_outputs(const struct session *session, struct spot_error *err)
 {
     const struct arguments *arguments = &session->arguments;
+    const char *report = arguments->value[OPTION_REPORT];
+    char *encoder = NULL;
     int status;
     SPOT_TRY(session_require(session, OPTION_OUTPUT, "features.npy", err));
     if (!is_npy(arguments->value[OPTION_OUTPUT]))
         return spot_fail(err, SPOT_EUSAGE, "--output: '%.200s' does not end in .npy",
                          arguments->value[OPTION_OUTPUT]);
     SPOT_TRY(session_check_output(session, arguments->value[OPTION_OUTPUT], err));
-    if (given(arguments, OPTION_REPORT))
-        SPOT_TRY(session_check_output(session, arguments->value[OPTION_REPORT], err));
+    encoder = encoder_file_path(arguments->value[OPTION_OUTPUT]);
+    if (encoder == NULL) return spot_fail_memory(err, "a path");
+    SPOT_TRY(session_check_output(session, encoder, err));
+    if (report == NULL) goto out;
+    SPOT_TRY(session_check_output(session, report, err));
+    if (strcmp(report, encoder) == 0)
+        status = spot_fail(err, SPOT_EUSAGE, "%.200s is asked for two outputs", report);
 out:
+    free(encoder);
     return status;
 }
 
