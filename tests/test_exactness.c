@@ -75,19 +75,23 @@ static void check_centres(const struct problem *p, const int32_t *labels,
     int wrong = 0;
     for (int32_t j = 0; j < d; j++) {
         double largest = 0, lowest = INFINITY, highest = -INFINITY;
-        long double *sums = calloc((size_t)p->k * 2, sizeof *sums);
         for (int64_t i = 0; i < p->data.rows; i++) {
             double x = (double)p->x[i * d + j];
-            sums[2 * labels[i]] += (long double)weight_of(p, i) * (long double)x;
-            sums[2 * labels[i] + 1] += (long double)weight_of(p, i);
             largest = fmax(largest, fabs(x));
             lowest = fmin(lowest, x);
             highest = fmax(highest, x);
         }
+        /* From the lowest value on: valgrind computes long double as double. */
+        long double *sums = calloc((size_t)p->k * 2, sizeof *sums);
+        for (int64_t i = 0; i < p->data.rows; i++) {
+            long double w = (long double)weight_of(p, i), x = (long double)p->x[i * d + j];
+            sums[2 * labels[i]] += w * (x - (long double)lowest);
+            sums[2 * labels[i] + 1] += w;
+        }
         double allowed = 2e-12 * (highest - lowest) + 0x1p-51 * largest;
         for (int32_t c = 0; c < p->k; c++) {
             if (sums[2 * c + 1] == 0) continue;
-            double mean = (double)(sums[2 * c] / sums[2 * c + 1]);
+            double mean = (double)((long double)lowest + sums[2 * c] / sums[2 * c + 1]);
             wrong += !(fabs(mean - result->centres[(int64_t)c * d + j]) <= allowed);
         }
         free(sums);
