@@ -210,10 +210,11 @@ static void copy_partial(const struct mixture_run *run, struct mixture_partial *
 static void run_pass(struct mixture_run *run, enum mixture_mode mode,
                      const struct mixture_parameters *parameters)
 {
-    const struct backend_host *host = &run->data->backend->host;
+    const struct mixture_pack *pack = &run->space.pack;
+    const double work = (double)run->data->rows * mixture_work(pack);
     mixture_pack_fill(&run->space, parameters, run->data->offset);
     run->mode = mode;
-    host->parallel(host->parallel_arg, run->tasks, pass_task, run);
+    cpu_parallel(run->data->backend, run->tasks, work, pass_task, run);
     merge_parts(run, mode == LIKELIHOOD_ONLY ? 1 : run->part);
 }
 

@@ -20,6 +20,12 @@ void mixture_space_close(struct mixture_space *space);
 void mixture_pack_fill(struct mixture_space *space, const struct mixture_parameters *parameters,
                        const double *offset);
 
+/* Scalar operations a row costs, about: its terms in densities and sums, and an exp a component. */
+static inline double mixture_work(const struct mixture_pack *pack)
+{
+    return pack->k * (2.0 * (double)mixture_terms(pack->covariance, pack->columns) + 30.0);
+}
+
 int cpu_mixture_score(struct backend *backend, const struct mixture_parameters *parameters,
                       int64_t rows, const float *values, int32_t *labels, double *responsibilities,
                       double *log_likelihood, struct spot_error *err);

@@ -99,8 +99,8 @@ int cpu_mixture_score(struct backend *backend, const struct mixture_parameters *
         goto out;
     }
     mixture_pack_fill(&space, parameters, NULL);
-    backend->host.parallel(backend->host.parallel_arg, (rows + TASK_ROWS - 1) / TASK_ROWS,
-                           scoring_task, &scoring);
+    cpu_parallel(backend, (rows + TASK_ROWS - 1) / TASK_ROWS,
+                 (double)rows * mixture_work(&space.pack), scoring_task, &scoring);
 out:
     free(scoring.blocks);
     free(scoring.work);
