@@ -131,8 +131,7 @@ int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_o
     return SPOT_OK;
 }
 
-/* ---- Moments ----------------------------------------------------------------------------------
- */
+/* ---- Moments -------------------------------------------------------------------------------- */
 
 struct moments_pass {
     const struct backend_data *data;

@@ -130,8 +130,7 @@ static int copy_centres(struct kmeans_run *run, double *centres, struct spot_err
     return SPOT_OK;
 }
 
-/* ---- Passes -----------------------------------------------------------------------------------
- */
+/* ---- Passes --------------------------------------------------------------------------------- */
 
 static int pass(struct kmeans_run *run, struct spot_error *err)
 {
@@ -193,8 +192,7 @@ static int run_steps(struct kmeans_run *run, int32_t max_steps, double tolerance
     return SPOT_OK;
 }
 
-/* ---- After the passes -------------------------------------------------------------------------
- */
+/* ---- After the passes ----------------------------------------------------------------------- */
 
 /* A block's part where rows have weights or counts. */
 static struct int128 weighted_inertia(const struct kmeans_run *run, int64_t block, const double *d2)

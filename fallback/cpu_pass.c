@@ -34,8 +34,7 @@ void cpu_pack_centres(struct kmeans_run *run)
     run->filter.filter.drift = nextafterf((float)run->drift, -INFINITY);
 }
 
-/* ---- Rows that move ---------------------------------------------------------------------------
- */
+/* ---- Rows that move ------------------------------------------------------------------------- */
 
 /* Empties the int64 sums into the thread's wide ones. */
 static void empty_narrow(struct kmeans_worker *worker, int32_t k, int32_t columns)
@@ -125,8 +124,7 @@ static void move_plain(const struct kmeans_run *run, struct kmeans_worker *worke
     worker->wide.moved += __builtin_popcountll(moved);
 }
 
-/* ---- Rows to look at --------------------------------------------------------------------------
- */
+/* ---- Rows to look at ------------------------------------------------------------------------ */
 
 static void pass_block(struct kmeans_run *run, struct kmeans_worker *worker, int64_t block)
 {

@@ -65,8 +65,7 @@ int cpu_seed_begin(struct kmeans_run *run, struct spot_error *err)
     return SPOT_OK;
 }
 
-/* ---- Distances --------------------------------------------------------------------------------
- */
+/* ---- Distances ------------------------------------------------------------------------------ */
 
 /* Room for `count` candidates; a pending centre is kept. */
 static int reserve(struct kmeans_run *run, int32_t count, struct spot_error *err)
@@ -218,8 +217,7 @@ int cpu_seed_take(struct kmeans_run *run, int64_t row, struct spot_error *err)
     return SPOT_OK;
 }
 
-/* ---- Draws ------------------------------------------------------------------------------------
- */
+/* ---- Draws ---------------------------------------------------------------------------------- */
 
 /* What one original row adds to the prefix sums. */
 static struct int128 row_potential(const struct kmeans_run *run, int64_t original)

@@ -29,8 +29,7 @@ static void centre_block(const struct mixture_pack *pack, const float *x, double
     }
 }
 
-/* ---- exp and log: the steps of numerics/explog.h ----------------------------------------------
- */
+/* ---- exp and log: the steps of numerics/explog.h -------------------------------------------- */
 
 ALWAYS_INLINE vector v_exp(vector x)
 {
@@ -69,8 +68,7 @@ ALWAYS_INLINE vector v_log(vector x)
     return v_plus_product(v_subtract(f, v_subtract(half, low)), e, v_set(LOG_LN2_HIGH));
 }
 
-/* ---- Densities --------------------------------------------------------------------------------
- */
+/* ---- Densities ------------------------------------------------------------------------------ */
 
 /* norms += squares of rows first .. first + height - 1 of F x - image, for GROUP vectors of rows.
  * height is a literal up to TILE. */
@@ -252,8 +250,7 @@ static double responsibilities(int32_t k, const double *weights, double *density
     return add_lanes(lanes);
 }
 
-/* ---- Sums: (terms, LANES) for each component --------------------------------------------------
- */
+/* ---- Sums: (terms, LANES) for each component ------------------------------------------------ */
 
 ALWAYS_INLINE void v_accumulate(double *at, vector more)
 {

@@ -59,8 +59,7 @@ struct spot_error {
 /* The version of the library as text, "0.1.0". Static storage. */
 SPOT_API const char *spot_version(void);
 
-/* ---- Engine: a device, its threads, and how it talks ------------------------------------------
- */
+/* ---- Engine: a device, its threads, and how it talks ---------------------------------------- */
 
 typedef struct spot_engine spot_engine;
 
@@ -94,8 +93,7 @@ SPOT_API void spot_engine_close(spot_engine *engine);
 /* The device in words, for logs and results: "cpu (avx512, 2 threads)". Owned by the engine. */
 SPOT_API const char *spot_engine_device(const spot_engine *engine);
 
-/* ---- Data -------------------------------------------------------------------------------------
- */
+/* ---- Data ----------------------------------------------------------------------------------- */
 
 /* A table of numbers, borrowed from the caller for the duration of a call. */
 struct spot_matrix {
@@ -105,8 +103,7 @@ struct spot_matrix {
     int32_t columns;
 };
 
-/* ---- KMeans -----------------------------------------------------------------------------------
- */
+/* ---- KMeans --------------------------------------------------------------------------------- */
 
 enum spot_kmeans_init {
     SPOT_INIT_KMEANSPP, /* greedy k-means++ (Arthur and Vassilvitskii 2007), 2 + ln k candidates */
@@ -189,8 +186,7 @@ SPOT_API int spot_kmeans_save(const spot_kmeans *model, const char *path, struct
  * Errors: SPOT_EIO, SPOT_EFORMAT (with the place in the document), SPOT_ENOMEM. */
 SPOT_API int spot_kmeans_load(const char *path, spot_kmeans **model, struct spot_error *err);
 
-/* ---- Gaussian mixtures ------------------------------------------------------------------------
- */
+/* ---- Gaussian mixtures ---------------------------------------------------------------------- */
 
 enum spot_gmm_covariance {
     SPOT_GMM_FULL,      /* a matrix for each component: (k, columns, columns) */

@@ -36,8 +36,7 @@ template <int N> struct nearest {
     int32_t label[N];
 };
 
-/* ---- Sums of the rows that moved --------------------------------------------------------------
- */
+/* ---- Sums of the rows that moved ------------------------------------------------------------ */
 
 /* Block-private sums in shared memory, or straight to the global ones where limbs is 0. */
 struct accumulator {
@@ -103,8 +102,7 @@ __device__ void count_moved(cuda_kmeans_counters *counters, int64_t moved)
     if (threadIdx.x % WARP == 0 && sum != 0) atomicAdd(&counters->moved, (unsigned long long)sum);
 }
 
-/* ---- The filter -------------------------------------------------------------------------------
- */
+/* ---- The filter ----------------------------------------------------------------------------- */
 
 /* Not below the margin, NaN included: then the definition has to decide. */
 __device__ bool within(float above, float best, float margin)
@@ -241,8 +239,7 @@ __global__ __launch_bounds__(ASSIGN_THREADS, blocks_of_processor<D>) void kmeans
         add_to_global(pass.sums + e, read_limbs(to.block + e * limbs, limbs));
 }
 
-/* ---- The definition ---------------------------------------------------------------------------
- */
+/* ---- The definition ------------------------------------------------------------------------- */
 
 /* The filter's score once more: the same operations in the same order, hence the same bits. */
 __device__ float score_again(const cuda_kmeans_pass &pass, const float *centre, int64_t row)
@@ -299,8 +296,7 @@ __global__ __launch_bounds__(DECIDE_THREADS) void kmeans_decide_kernel(cuda_kmea
     count_moved(pass.counters, moved);
 }
 
-/* ---- Centres for the filter -------------------------------------------------------------------
- */
+/* ---- Centres for the filter ----------------------------------------------------------------- */
 
 /* One block: a thread packs every PACK_THREADS-th centre, then the first thread finds the margin
  * from the largest coordinates. */
@@ -342,8 +338,7 @@ __global__ __launch_bounds__(PACK_THREADS) void kmeans_pack_kernel(
     *filter.margin = score_margin(columns, half, product, distance);
 }
 
-/* ---- Launchers --------------------------------------------------------------------------------
- */
+/* ---- Launchers ------------------------------------------------------------------------------ */
 
 size_t centres_bytes(int32_t k, int32_t columns)
 {

@@ -101,8 +101,7 @@ problem make_problem(int64_t rows, int32_t columns, int32_t k, int levels)
     return p;
 }
 
-/* ---- The reference ----------------------------------------------------------------------------
- */
+/* ---- The reference -------------------------------------------------------------------------- */
 
 int32_t nearest_by_definition(const problem &p, const std::vector<double> &centres, int64_t row)
 {
@@ -141,8 +140,7 @@ outcome reference(const problem &p, const std::vector<double> &centres,
     return o;
 }
 
-/* ---- The device -------------------------------------------------------------------------------
- */
+/* ---- The device ----------------------------------------------------------------------------- */
 
 /* A batch on the device: what a backend keeps between passes. */
 struct batch {
@@ -249,8 +247,7 @@ int64_t check(const problem &p)
     return first.near;
 }
 
-/* ---- Tests ------------------------------------------------------------------------------------
- */
+/* ---- Tests ---------------------------------------------------------------------------------- */
 
 void takes_ragged_sizes()
 {

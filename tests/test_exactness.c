@@ -40,8 +40,7 @@ static void free_problem(struct problem *p)
     free(p->centres);
 }
 
-/* ---- The definition ---------------------------------------------------------------------------
- */
+/* ---- The definition ------------------------------------------------------------------------- */
 
 static int32_t nearest(const struct problem *p, const double *centres, int64_t row, double *d2)
 {
@@ -115,8 +114,7 @@ static void check_inertia(const struct problem *p, const struct spot_kmeans_resu
     CU_ASSERT(fabs((double)inertia - result->inertia) <= allowed);
 }
 
-/* ---- The checks -------------------------------------------------------------------------------
- */
+/* ---- The checks ----------------------------------------------------------------------------- */
 
 static int count_wrong(spot_engine *engine, const struct problem *p, const spot_kmeans *model)
 {
@@ -200,8 +198,7 @@ static void check(struct problem *p)
     free_problem(p);
 }
 
-/* ---- The data ---------------------------------------------------------------------------------
- */
+/* ---- The data ------------------------------------------------------------------------------- */
 
 /* Rows on the plane between two centres, pushed off it by about what float32 can tell. */
 static void fill_between(struct problem *p)

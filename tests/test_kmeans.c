@@ -25,8 +25,7 @@ static float *make_rows(int64_t n, int32_t d, int32_t k, double step, uint64_t s
     return x;
 }
 
-/* ---- The reference ----------------------------------------------------------------------------
- */
+/* ---- The reference -------------------------------------------------------------------------- */
 
 static int32_t nearest(const float *x, const double *centres, int32_t k, int32_t d, double *best)
 {
@@ -150,8 +149,7 @@ static void equals_plain_lloyd(void)
     }
 }
 
-/* ---- Same bits --------------------------------------------------------------------------------
- */
+/* ---- Same bits ------------------------------------------------------------------------------ */
 
 static void bits_do_not_depend_on_the_machine(void)
 {
@@ -244,8 +242,7 @@ static void order_of_rows_does_not_matter(void)
     free(y);
 }
 
-/* ---- Empty clusters, ties, extremes -----------------------------------------------------------
- */
+/* ---- Empty clusters, ties, extremes --------------------------------------------------------- */
 
 static void empty_clusters_take_the_farthest_rows(void)
 {
@@ -401,8 +398,7 @@ static void merged_rows_of_heavy_weights(void)
     free(w);
 }
 
-/* ---- Refusals ---------------------------------------------------------------------------------
- */
+/* ---- Refusals ------------------------------------------------------------------------------- */
 
 static void refuses(const struct spot_matrix *data, const struct spot_kmeans_options *options,
                     int code, const char *words)

@@ -25,8 +25,7 @@ static void make_data(void)
 
 static const struct spot_matrix data = {values, weights, ROWS, COLUMNS};
 
-/* ---- What is tried ----------------------------------------------------------------------------
- */
+/* ---- What is tried -------------------------------------------------------------------------- */
 
 static int open_and_close(struct spot_error *err)
 {
@@ -90,8 +89,7 @@ static int load(struct spot_error *err)
     return status;
 }
 
-/* ---- Failures ---------------------------------------------------------------------------------
- */
+/* ---- Failures ------------------------------------------------------------------------------- */
 
 static bool is_expected(int status, const struct spot_error *err)
 {

@@ -269,8 +269,7 @@ static void writes_pipes_and_devices_directly(void)
     close(ends[1]);
 }
 
-/* ---- Compression ------------------------------------------------------------------------------
- */
+/* ---- Compression ---------------------------------------------------------------------------- */
 
 enum { LARGE = 1000000 };
 
@@ -350,8 +349,7 @@ static void rewrites_a_header(void)
     CU_ASSERT_EQUAL(files_in_folder(), 0);
 }
 
-/* ---- Numbers ----------------------------------------------------------------------------------
- */
+/* ---- Numbers -------------------------------------------------------------------------------- */
 
 static void expect_number(double value, const char *text)
 {

@@ -120,7 +120,12 @@ int encoder_file_read(const char *path, int32_t columns, cJSON **encoder, char *
     SPOT_TRY(read_text(path, &text, err));
     if (text == NULL) return SPOT_OK;
 
+    errno = 0; /* the parser does not say why it gave up; the allocator does */
     document = cJSON_Parse(text);
+    if (document == NULL && errno == ENOMEM) {
+        status = spot_fail_memory(err, path);
+        goto out;
+    }
     const cJSON *format = cJSON_GetObjectItemCaseSensitive(document, "format");
     const cJSON *version = cJSON_GetObjectItemCaseSensitive(document, "version");
     if (!cJSON_IsString(format) || strcmp(format->valuestring, "blackspot-encoder") != 0 ||

@@ -22,8 +22,7 @@
 
 #define SPOT_BACKEND_VERSION 1u
 
-/* ---- What the engine lends a backend ----------------------------------------------------------
- */
+/* ---- What the engine lends a backend -------------------------------------------------------- */
 
 typedef void backend_task(void *arg, int64_t task, int worker);
 
@@ -37,8 +36,7 @@ struct backend_host {
     void *arg;
 };
 
-/* ---- core: devices and rows -------------------------------------------------------------------
- */
+/* ---- core: devices and rows ----------------------------------------------------------------- */
 
 struct backend;
 struct backend_data;
@@ -97,8 +95,7 @@ struct backend_core {
     void (*data_close)(struct backend_data *data);
 };
 
-/* ---- kmeans -----------------------------------------------------------------------------------
- */
+/* ---- kmeans --------------------------------------------------------------------------------- */
 
 struct kmeans_run;
 
@@ -188,8 +185,7 @@ struct backend_kmeans {
                   double *distances, struct spot_error *err);
 };
 
-/* ---- mixture ----------------------------------------------------------------------------------
- */
+/* ---- mixture -------------------------------------------------------------------------------- */
 
 enum mixture_covariance { MIXTURE_FULL, MIXTURE_TIED, MIXTURE_DIAG, MIXTURE_SPHERICAL };
 
@@ -246,8 +242,7 @@ struct backend_mixture {
                  double *log_likelihood, struct spot_error *err);
 };
 
-/* ---- trees (filled by the trees issues) -------------------------------------------------------
- */
+/* ---- trees (filled by the trees issues) ----------------------------------------------------- */
 
 struct forest; /* an imported or trained ensemble, lowered to ranks; host/models owns its definition
                 */
@@ -275,8 +270,7 @@ struct backend_trees {
                  const uint16_t *bins, int32_t count, struct spot_error *err);
 };
 
-/* ---- The plugin -------------------------------------------------------------------------------
- */
+/* ---- The plugin ----------------------------------------------------------------------------- */
 
 struct backend_tables {
     uint32_t version; /* first, so that a mismatch can always be read */

@@ -47,8 +47,7 @@ const struct spot_kmeans_result *spot_kmeans_result(const spot_kmeans *model)
     return &model->result;
 }
 
-/* ---- Checks -----------------------------------------------------------------------------------
- */
+/* ---- Checks --------------------------------------------------------------------------------- */
 
 static int check_matrix(const struct spot_matrix *data, struct spot_error *err)
 {
@@ -109,8 +108,7 @@ static int32_t runs_of(const struct spot_kmeans_options *options)
     return options->init == SPOT_INIT_RANDOM ? 10 : 1;
 }
 
-/* ---- Fit --------------------------------------------------------------------------------------
- */
+/* ---- Fit ------------------------------------------------------------------------------------ */
 
 static int put_rows(struct kmeans_fit *fit, struct spot_error *err)
 {
@@ -294,8 +292,7 @@ out:
     return status;
 }
 
-/* ---- Scoring ----------------------------------------------------------------------------------
- */
+/* ---- Scoring -------------------------------------------------------------------------------- */
 
 int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
                        const struct spot_matrix *data, int32_t *labels, double *distances,

@@ -19,8 +19,7 @@
 /* Larger documents are no models; the limit bounds what a wrong file can cost. */
 static const long LARGEST_FILE = 1l << 30;
 
-/* ---- Writing ----------------------------------------------------------------------------------
- */
+/* ---- Writing -------------------------------------------------------------------------------- */
 
 const char *model_kind(const struct model *model)
 {
@@ -113,8 +112,7 @@ out:
     return status;
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------
- */
+/* ---- Reading -------------------------------------------------------------------------------- */
 
 static int read_text(const char *path, char **out, struct spot_error *err)
 {
@@ -339,8 +337,7 @@ void model_clear(struct model *model)
     memset(model, 0, sizeof *model);
 }
 
-/* ---- The public interface ---------------------------------------------------------------------
- */
+/* ---- The public interface ------------------------------------------------------------------- */
 
 int spot_kmeans_save(const spot_kmeans *model, const char *path, struct spot_error *err)
 {

@@ -20,8 +20,7 @@ static int64_t chunk_end(int64_t chunk, int64_t rows)
     return (chunk + 1) * CHUNK_ROWS < rows ? (chunk + 1) * CHUNK_ROWS : rows;
 }
 
-/* ---- Ranges -----------------------------------------------------------------------------------
- */
+/* ---- Ranges --------------------------------------------------------------------------------- */
 
 struct ranges {
     const struct spot_matrix *data;
@@ -112,8 +111,7 @@ double exact_offset(double minimum, double maximum)
     return 0.0;
 }
 
-/* ---- Scales -----------------------------------------------------------------------------------
- */
+/* ---- Scales --------------------------------------------------------------------------------- */
 
 /* The exponent e with |x| < 2^e, for x > 0. */
 static int bits_above(double x)
@@ -162,8 +160,7 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
     return SPOT_OK;
 }
 
-/* ---- Weights ----------------------------------------------------------------------------------
- */
+/* ---- Weights -------------------------------------------------------------------------------- */
 
 /* Largest weight and the exponent of the lowest bit set in any. */
 static int weight_range(const struct spot_matrix *data, double *largest, int *lowest_bit,
@@ -214,8 +211,7 @@ static int quantise_weights(struct statistics *s, const struct spot_matrix *data
     return SPOT_OK;
 }
 
-/* ---- Moments ----------------------------------------------------------------------------------
- */
+/* ---- Moments -------------------------------------------------------------------------------- */
 
 void moment_scales(const struct statistics *s, double *scale)
 {

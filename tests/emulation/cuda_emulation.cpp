@@ -27,8 +27,7 @@ void __sanitizer_finish_switch_fiber(void *, const void **, size_t *) __attribut
 void __asan_unpoison_memory_region(const volatile void *, size_t) __attribute__((weak));
 }
 
-/* ---- Switching stacks -------------------------------------------------------------------------
- */
+/* ---- Switching stacks ----------------------------------------------------------------------- */
 
 #if defined(__x86_64__)
 
@@ -222,8 +221,7 @@ unsigned index_of(const worker *w, const fiber *f)
     return (unsigned)(f - w->fibers.data());
 }
 
-/* ---- A block ----------------------------------------------------------------------------------
- */
+/* ---- A block -------------------------------------------------------------------------------- */
 
 void start_fibers(worker *w, dim3 block)
 {
@@ -309,8 +307,7 @@ void run_block(worker *w, dim3 block)
     free(memory);
 }
 
-/* ---- A grid -----------------------------------------------------------------------------------
- */
+/* ---- A grid --------------------------------------------------------------------------------- */
 
 std::vector<std::unique_ptr<worker>> &workers()
 {
@@ -394,8 +391,7 @@ cudaError_t run_grid(const launch_shape &shape, const std::function<void()> &thr
     return order.failed ? cudaErrorLaunchFailure : cudaSuccess;
 }
 
-/* ---- What a running thread may ask for --------------------------------------------------------
- */
+/* ---- What a running thread may ask for ------------------------------------------------------ */
 
 unsigned lane()
 {
@@ -502,8 +498,7 @@ const exchange *meet(unsigned mask, uint64_t value, bool fence, site where)
     return &f->received;
 }
 
-/* ---- Settings and reports ---------------------------------------------------------------------
- */
+/* ---- Settings and reports ------------------------------------------------------------------- */
 
 void set_seed(uint64_t seed)
 {

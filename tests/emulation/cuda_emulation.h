@@ -21,8 +21,7 @@
 
 #define CUDA_EMULATION 1
 
-/* ---- The language -----------------------------------------------------------------------------
- */
+/* ---- The language --------------------------------------------------------------------------- */
 
 #define __global__
 #define __device__
@@ -286,8 +285,7 @@ inline void __threadfence()
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* ---- The runtime ------------------------------------------------------------------------------
- */
+/* ---- The runtime ---------------------------------------------------------------------------- */
 
 enum cudaError_t {
     cudaSuccess = 0,
@@ -394,8 +392,7 @@ void launch(const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 blo
                    [kernel, copies] { std::apply(kernel, copies); });
 }
 
-/* ---- For tests --------------------------------------------------------------------------------
- */
+/* ---- For tests ------------------------------------------------------------------------------ */
 
 /* Draws every order from this seed on. */
 void set_seed(uint64_t seed);

@@ -67,8 +67,7 @@ void shade(unsigned char *at, size_t bytes, bool poison)
     if (change != nullptr) change(at, bytes);
 }
 
-/* ---- Streams ----------------------------------------------------------------------------------
- */
+/* ---- Streams -------------------------------------------------------------------------------- */
 
 void do_one(emulation_stream *stream)
 {
@@ -118,8 +117,7 @@ cudaError_t waited()
     return runtime.sticky != cudaSuccess ? keep(runtime.sticky) : cudaSuccess;
 }
 
-/* ---- Memory -----------------------------------------------------------------------------------
- */
+/* ---- Memory --------------------------------------------------------------------------------- */
 
 /* Whether [at, at + bytes) lies inside one allocation on the device. */
 bool on_device(const void *at, size_t bytes)
@@ -206,8 +204,7 @@ void reset()
 
 using namespace emulation;
 
-/* ---- Errors and devices -----------------------------------------------------------------------
- */
+/* ---- Errors and devices --------------------------------------------------------------------- */
 
 static const struct {
     cudaError_t error;
@@ -311,8 +308,7 @@ cudaError_t cudaDeviceSynchronize()
     return waited();
 }
 
-/* ---- Memory -----------------------------------------------------------------------------------
- */
+/* ---- Memory --------------------------------------------------------------------------------- */
 
 cudaError_t cudaMalloc(void **at, size_t bytes)
 {
@@ -416,8 +412,7 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
     return error != cudaSuccess ? error : waited();
 }
 
-/* ---- Streams and events -----------------------------------------------------------------------
- */
+/* ---- Streams and events --------------------------------------------------------------------- */
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
 {

@@ -42,8 +42,7 @@ template <class T> std::vector<T> from_device(const T *at, size_t count)
     return values;
 }
 
-/* ---- What holds -------------------------------------------------------------------------------
- */
+/* ---- What holds ----------------------------------------------------------------------------- */
 
 __global__ void index_kernel(unsigned *seen)
 {
@@ -159,8 +158,7 @@ void loses_no_atomic()
     cudaFree(total), cudaFree(bounds), cudaFree(sum);
 }
 
-/* ---- What is reported -------------------------------------------------------------------------
- */
+/* ---- What is reported ----------------------------------------------------------------------- */
 
 __global__ void early_exit_kernel()
 {
@@ -258,8 +256,7 @@ void refuses_impossible_launches()
     CU_ASSERT_EQUAL(run(write_shared_kernel, 1, 1, emulation::shared_optin, 0), cudaSuccess);
 }
 
-/* ---- The runtime ------------------------------------------------------------------------------
- */
+/* ---- The runtime ---------------------------------------------------------------------------- */
 
 void checks_copies_and_memory()
 {
