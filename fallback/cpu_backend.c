@@ -1,5 +1,5 @@
 /* The CPU as a device: chooses the instruction set once, when it is opened. BLACKSPOT_CPU=ref|avx2|
- * avx512 forces one; all give the same bits. */
+ * avx512 forces one; all give the same bits but for mixtures, which sum floats. */
 #include "fallback/cpu.h"
 
 #include <stdio.h>

@@ -84,7 +84,7 @@ ALWAYS_INLINE void norm_tile(const double *factor, const double *image, const do
         for (int v = 0; v < GROUP; v++)
             y[i][v] = v_set(image[first + i]);
     }
-    for (int32_t j = 0; j < first; j++, x += BLOCK_ROWS)
+    for (int32_t j = 0; j < first; j++, x += BLOCK_ROWS) {
 #pragma GCC unroll 4
         for (int i = 0; i < height; i++) {
             const vector f = v_set(row[i][j]);
@@ -92,8 +92,9 @@ ALWAYS_INLINE void norm_tile(const double *factor, const double *image, const do
             for (int v = 0; v < GROUP; v++)
                 y[i][v] = v_minus_product(y[i][v], f, v_load(x + v * LANES));
         }
+    }
 #pragma GCC unroll 4
-    for (int j = 0; j < height; j++, x += BLOCK_ROWS)
+    for (int j = 0; j < height; j++, x += BLOCK_ROWS) {
 #pragma GCC unroll 4
         for (int i = j; i < height; i++) {
             const vector f = v_set(row[i][first + j]);
@@ -101,11 +102,13 @@ ALWAYS_INLINE void norm_tile(const double *factor, const double *image, const do
             for (int v = 0; v < GROUP; v++)
                 y[i][v] = v_minus_product(y[i][v], f, v_load(x + v * LANES));
         }
+    }
 #pragma GCC unroll 4
-    for (int i = 0; i < height; i++)
+    for (int i = 0; i < height; i++) {
 #pragma GCC unroll 4
         for (int v = 0; v < GROUP; v++)
             norms[v] = v_plus_product(norms[v], y[i][v], y[i][v]);
+    }
 }
 
 ALWAYS_INLINE void triangle_norms(const double *factor, const double *image, const double *x,
@@ -298,11 +301,12 @@ ALWAYS_INLINE void add_tile(const double *wz, const double *z, int32_t i0, int h
 {
     vector sum[TILE][TILE];
 #pragma GCC unroll 4
-    for (int i = 0; i < height; i++)
+    for (int i = 0; i < height; i++) {
 #pragma GCC unroll 4
         for (int j = 0; j < width; j++)
             if (!below || j <= i)
                 sum[i][j] = v_load(squares + (triangle_at(i0 + i) + j0 + j) * LANES);
+    }
     for (int v = 0; v < VECTORS; v++) {
         vector other[TILE];
 #pragma GCC unroll 4
@@ -317,11 +321,12 @@ ALWAYS_INLINE void add_tile(const double *wz, const double *z, int32_t i0, int h
         }
     }
 #pragma GCC unroll 4
-    for (int i = 0; i < height; i++)
+    for (int i = 0; i < height; i++) {
 #pragma GCC unroll 4
         for (int j = 0; j < width; j++)
             if (!below || j <= i)
                 v_store(squares + (triangle_at(i0 + i) + j0 + j) * LANES, sum[i][j]);
+    }
 }
 
 ALWAYS_INLINE void add_tile_row(const double *wz, const double *z, int32_t i0, int height,

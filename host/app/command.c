@@ -211,6 +211,6 @@ void command_manual(FILE *out)
     roff(out, exit_about);
     fputs(".SH ENVIRONMENT\n.TP\n.B BLACKSPOT_CPU\n"
           "ref, avx2 or avx512: use this instruction set instead of the best one; changes no "
-          "result.\n",
+          "result but the last digits of mixtures.\n",
           out);
 }
