@@ -39,16 +39,17 @@ INIT_KMEANSPP, INIT_CENTRES = 0, 2
 
 class Engine:
     def __init__(self, library, threads):
-        self.library = ctypes.CDLL(library)
-        self.library.spot_kmeans_defaults.restype = KmeansOptions
-        self.library.spot_kmeans_result.restype = ctypes.POINTER(KmeansResult)
-        self.library.spot_kmeans_result.argtypes = [ctypes.c_void_p]
-        self.library.spot_kmeans_free.argtypes = [ctypes.c_void_p]
+        self.shared_object = ctypes.CDLL(library)
+        self.shared_object.spot_kmeans_defaults.restype = KmeansOptions
+        self.shared_object.spot_kmeans_result.restype = ctypes.POINTER(KmeansResult)
+        self.shared_object.spot_kmeans_result.argtypes = [ctypes.c_void_p]
+        self.shared_object.spot_kmeans_free.argtypes = [ctypes.c_void_p]
         self.error = Error()
         self.engine = ctypes.c_void_p()
         options = EngineOptions(device=b"cpu", threads=threads)
-        self.check(self.library.spot_engine_open(ctypes.byref(options), ctypes.byref(self.engine),
-                                                 ctypes.byref(self.error)))
+        self.check(self.shared_object.spot_engine_open(ctypes.byref(options),
+                                                       ctypes.byref(self.engine),
+                                                       ctypes.byref(self.error)))
 
     def check(self, status):
         if status < 0:
@@ -59,7 +60,7 @@ class Engine:
         x = numpy.ascontiguousarray(x, dtype=numpy.float32)
         labels = numpy.empty(len(x), dtype=numpy.int32)
         matrix = Matrix(x.ctypes.data, None, len(x), x.shape[1])
-        options = self.library.spot_kmeans_defaults()
+        options = self.shared_object.spot_kmeans_defaults()
         options.k, options.n_init, options.max_iter = k, 1, max_iter
         options.tol, options.seed, options.init = tol, seed, INIT_KMEANSPP
         if start is not None:
@@ -67,13 +68,13 @@ class Engine:
             options.init, options.centres = INIT_CENTRES, start.ctypes.data
         model = ctypes.c_void_p()
         error = ctypes.byref(self.error)
-        self.check(self.library.spot_kmeans_fit(self.engine, ctypes.byref(matrix),
+        self.check(self.shared_object.spot_kmeans_fit(self.engine, ctypes.byref(matrix),
                                                 ctypes.byref(options), ctypes.byref(model), error))
-        self.check(self.library.spot_kmeans_assign(self.engine, model, ctypes.byref(matrix),
+        self.check(self.shared_object.spot_kmeans_assign(self.engine, model, ctypes.byref(matrix),
                                                    ctypes.c_void_p(labels.ctypes.data), None,
                                                    error))
-        result = self.library.spot_kmeans_result(model).contents
+        result = self.shared_object.spot_kmeans_result(model).contents
         centres = numpy.ctypeslib.as_array(result.centres, (k, x.shape[1])).copy()
         found = {"iterations": result.iterations, "near_ties": result.near_ties}
-        self.library.spot_kmeans_free(model)
+        self.shared_object.spot_kmeans_free(model)
         return centres, found

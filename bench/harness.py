@@ -33,7 +33,7 @@ class Setting:
         self.peers = os.path.join(HERE, "peers")
         self.config = os.path.join(HERE, "config")
         self.program = os.path.join(options.build_dir, "blackspot")
-        self.library = os.path.join(options.build_dir, "libblackspot.so")
+        self.shared_object = os.path.join(options.build_dir, "libblackspot.so")
         self.environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads),
                                 POLARS_MAX_THREADS=str(options.threads))
 

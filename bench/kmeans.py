@@ -86,7 +86,7 @@ def measure_size(setting, n, d, k, seed):
     setting.say(f"kmeans: {n} x {d}, k {k}")
     rows, start = setting.path("rows.npy"), setting.path("start.npy")
     setting.run_peer("blobs.py", n, d, k, seed, rows, start)
-    ours = setting.peer("kmeans.py", "blackspot", setting.threads, setting.library)
+    ours = setting.peer("kmeans.py", "blackspot", setting.threads, setting.shared_object)
     workers = {"blackspot": measure.Worker(ours, setting.environment)}
     for name in PEERS:
         workers[name] = measure.Worker(setting.peer("kmeans.py", name, setting.threads),

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/checks.h"
 #include "models/gmm_fit.h"
 
 struct spot_gmm_options spot_gmm_defaults(void)
@@ -29,17 +30,6 @@ const struct spot_gmm_result *spot_gmm_result(const spot_gmm *model)
 }
 
 /* ---- Checks ---------------------------------------------------------------------------------- */
-
-static int check_matrix(const struct spot_matrix *data, struct spot_error *err)
-{
-    if (data->columns < 1)
-        return spot_fail(err, SPOT_EDATA, "the data has no columns; choose at least one feature");
-    if (data->rows < 1) return spot_fail(err, SPOT_EDATA, "the data has no rows");
-    if (data->rows > INT64_MAX / 64 / data->columns)
-        return spot_fail(err, SPOT_EDATA, "%lld rows of %d columns are too many",
-                         (long long)data->rows, (int)data->columns);
-    return SPOT_OK;
-}
 
 static int check_finite(const double *values, int64_t count, const char *what,
                         struct spot_error *err)
@@ -92,33 +82,23 @@ out:
 static int check_options(const struct spot_gmm_options *options, const struct spot_matrix *data,
                          struct spot_error *err)
 {
-    if (options->k < 1)
-        return spot_fail(err, SPOT_EUSAGE, "k = %d: a mixture has at least one component",
-                         (int)options->k);
-    if (options->k > data->rows)
-        return spot_fail(err, SPOT_EDATA, "k = %d is more than the %lld rows; choose a smaller k",
-                         (int)options->k, (long long)data->rows);
+    const struct shared_options shared = {
+        .least = "a mixture has at least one component",
+        .k = options->k,
+        .n_init = options->n_init,
+        .max_iter = options->max_iter,
+        .tol = options->tol,
+        .batch_rows = options->batch_rows,
+        .compact = options->compact,
+    };
+    int status = check_shared_options(&shared, data, err);
+    if (status < 0) return status;
     if ((int)options->covariance < SPOT_GMM_FULL || (int)options->covariance > SPOT_GMM_SPHERICAL)
         return spot_fail(err, SPOT_EUSAGE, "covariance: %d is no covariance type",
                          (int)options->covariance);
-    if (options->max_iter < 1)
-        return spot_fail(err, SPOT_EUSAGE, "max_iter = %d: at least one iteration is needed",
-                         (int)options->max_iter);
-    if (!(options->tol >= 0) || isinf(options->tol))
-        return spot_fail(err, SPOT_EUSAGE, "tol = %g: it is finite and not negative", options->tol);
     if (!(options->reg_covar >= 0) || isinf(options->reg_covar))
         return spot_fail(err, SPOT_EUSAGE, "reg_covar = %g: it is finite and not negative",
                          options->reg_covar);
-    if (options->n_init < 0)
-        return spot_fail(err, SPOT_EUSAGE, "n_init = %d: it is 1 or more, or 0 for the default",
-                         (int)options->n_init);
-    if (options->batch_rows < 0)
-        return spot_fail(err, SPOT_EUSAGE,
-                         "batch_rows = %lld: it is 1 or more, or 0 for the default",
-                         (long long)options->batch_rows);
-    if (options->compact < -1 || options->compact > 1)
-        return spot_fail(err, SPOT_EUSAGE, "compact = %d: choose 1, 0 or -1",
-                         (int)options->compact);
     return check_start(options, data->columns, err);
 }
 
