@@ -2,13 +2,23 @@
 #include "app/stop.h"
 
 #include <stddef.h>
+#include <unistd.h>
 
 /* A signal handler can reach nothing but a global. */
 static volatile sig_atomic_t stop_signal;
 
+/* A signal that comes just before a read of a silent pipe interrupts nothing; so the alarm rings
+ * every second from then on, and ends that read. */
+static void ring_again(int number)
+{
+    (void)number;
+    alarm(1);
+}
+
 static void request_stop(int number)
 {
     stop_signal = number;
+    alarm(1);
 }
 
 void stop_install(void)
@@ -24,6 +34,9 @@ void stop_install(void)
         if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
             sigaction(numbers[i], &action, NULL);
     }
+    struct sigaction ring = {.sa_handler = ring_again};
+    sigemptyset(&ring.sa_mask);
+    sigaction(SIGALRM, &ring, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&ignore.sa_mask);
     sigaction(SIGPIPE, &ignore, NULL);
