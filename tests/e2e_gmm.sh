@@ -77,7 +77,7 @@ is converged true
 expect 2 train gmm --input points.csv --output x.json
 says stderr 'how many components'
 expect 2 train gmm --input points.csv --k 5..2 --output x.json
-says stderr 'k: .5..2. is neither'
+says stderr 'k: .5..2. ends before it begins'
 expect 2 train gmm --input points.csv --k 2 --covariance round --output x.json
 says stderr 'full, tied, diag'
 expect 2 train gmm --input points.csv --k 2 --init kmean --output x.json

@@ -80,13 +80,22 @@ bool option_ends(const struct argp_option *option)
     return option->name == NULL && option->doc == NULL;
 }
 
-static const struct argp_option *find_option(const struct argp_option *options, const char *name,
+void option_lists(const struct command *command, const struct argp_option *lists[OPTION_LISTS])
+{
+    lists[0] = command->options;
+    lists[1] = command->shared;
+    lists[2] = common_options;
+}
+
+static const struct argp_option *find_option(const struct command *command, const char *name,
                                              size_t length)
 {
-    for (; options != NULL && !option_ends(options); options++)
-        if (options->name != NULL && strlen(options->name) == length &&
-            memcmp(options->name, name, length) == 0)
-            return options;
+    const struct argp_option *lists[OPTION_LISTS];
+    option_lists(command, lists);
+    for (int list = 0; list < OPTION_LISTS; list++)
+        for (const struct argp_option *o = lists[list]; o != NULL && !option_ends(o); o++)
+            if (o->name != NULL && strlen(o->name) == length && memcmp(o->name, name, length) == 0)
+                return o;
     return NULL;
 }
 
@@ -111,8 +120,10 @@ static int fail_unknown(const struct command *command, const char *word, size_t 
 {
     char dashed[OPTION_COUNT][NAME_ROOM], wrong[64];
     const char *words[OPTION_COUNT + 1];
-    int count = collect_names(command->options, dashed, words, 0);
-    collect_names(common_options, dashed, words, count);
+    const struct argp_option *lists[OPTION_LISTS];
+    option_lists(command, lists);
+    for (int list = 0, count = 0; list < OPTION_LISTS; list++)
+        count = collect_names(lists[list], dashed, words, count);
 
     int shown = length < 60 ? (int)length : 60;
     const char *extra = strncmp(word, "--", 2) == 0 ? "" : "-"; /* -k: --k is meant */
@@ -137,8 +148,7 @@ static int check_option(const struct command *command, const char *word, const c
     if (strcmp(word, "-h") == 0) return SPOT_OK;
     if (strncmp(word, "--", 2) != 0) return fail_unknown(command, word, length, err);
 
-    const struct argp_option *option = find_option(command->options, word + 2, length - 2);
-    if (option == NULL) option = find_option(common_options, word + 2, length - 2);
+    const struct argp_option *option = find_option(command, word + 2, length - 2);
     if (option == NULL) return fail_unknown(command, word, length, err);
 
     bool has_value = word[length] == '=';
@@ -207,7 +217,7 @@ static int take_argument(struct parse *parse, const char *text)
         parse->arguments->argument = text;
         return SPOT_OK;
     }
-    bool has_input = find_option(command->options, "input", 5) != NULL;
+    bool has_input = find_option(command, "input", 5) != NULL;
     return spot_fail(parse->err, SPOT_EUSAGE, "unexpected argument '%.200s'%s", text,
                      has_input ? "; files to read are given with --input" : "");
 }
@@ -228,8 +238,9 @@ static error_t parse_key(int key, char *text, struct argp_state *state)
 void merge_options(const struct command *command, struct argp_option *merged)
 {
     int count = 0;
-    const struct argp_option *lists[] = {command->options, common_options};
-    for (int list = 0; list < 2; list++)
+    const struct argp_option *lists[OPTION_LISTS];
+    option_lists(command, lists);
+    for (int list = 0; list < OPTION_LISTS; list++)
         for (const struct argp_option *o = lists[list]; o != NULL && !option_ends(o); o++)
             if (count < MERGED_OPTIONS - 1) merged[count++] = *o;
     merged[count] = (struct argp_option){0};

@@ -55,7 +55,12 @@ extern const struct argp_option common_options[];
 /* The last, empty entry of a list. */
 bool option_ends(const struct argp_option *option);
 
-/* A command's own options and the common ones as one list. */
+/* A command's options, where to look for them: its own, the shared ones or NULL, the common ones.
+ */
+enum { OPTION_LISTS = 3 };
+void option_lists(const struct command *command, const struct argp_option *lists[OPTION_LISTS]);
+
+/* All of them as one list. */
 enum { MERGED_OPTIONS = OPTION_COUNT + 8 };
 void merge_options(const struct command *command, struct argp_option *merged);
 

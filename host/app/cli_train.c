@@ -4,24 +4,11 @@
 
 #include "app/kmeans_settings.h"
 #include "app/training.h"
+#include "app/training_settings.h"
 #include "base/error.h"
 
 static const struct argp_option train_options[] = {
     {0, 0, 0, 0, "Data and results:", 1},
-    {"input", OPTION_KEY(OPTION_INPUT), "DATA", 0,
-     "a .csv (also .gz, .zst, - for standard input), repeated for several of one shape, or one "
-     ".npy; default: the configuration's input.files",
-     1},
-    {"config", OPTION_KEY(OPTION_CONFIG), "FILE", 0,
-     "YAML: input, columns, checks, features, kmeans, engine, seed", 1},
-    {"set", OPTION_KEY(OPTION_SET), "KEY=VALUE", 0,
-     "overrides the configuration, as in --set kmeans.k=5; may be repeated", 1},
-    {"output", OPTION_KEY(OPTION_OUTPUT), "MODEL", 0, "the model file to write (JSON)", 1},
-    {"metrics", OPTION_KEY(OPTION_METRICS), "FILE", 0,
-     "also write rows, k, iterations and inertia as JSON, the same bytes in every run", 1},
-    {"table", OPTION_KEY(OPTION_TABLE), 0, 0, "print a table of the clusters on standard error", 1},
-    {"plots", OPTION_KEY(OPTION_PLOTS), "DIR", 0,
-     "draw clusters.svg and clusters.png into this folder", 1},
     {0, 0, 0, 0, "Training:", 2},
     {"k", OPTION_KEY(OPTION_K), "K", 0, "clusters", 2},
     {"init", OPTION_KEY(OPTION_INIT), "HOW", 0,
@@ -35,10 +22,6 @@ static const struct argp_option train_options[] = {
      "stop when the centres' squared shift is within X times the mean variance (default: 1e-4); 0: "
      "when no row moves",
      2},
-    {"sample-weight", OPTION_KEY(OPTION_SAMPLE_WEIGHT), "COLUMN", 0,
-     "how much each row counts; the column is no feature then", 2},
-    {"compact", OPTION_KEY(OPTION_COMPACT), "auto|on|off", 0,
-     "merge equal rows (default: auto, when it pays); changes no bit of the model", 2},
     {0},
 };
 
@@ -114,5 +97,6 @@ const struct command command_train_kmeans = {
     .example = "blackspot train kmeans --config config/gb-2015.yaml --k 5 --output model.json\n"
                "blackspot train kmeans --input points.npy --k 5 --output model.json",
     .options = train_options,
+    .shared = training_options,
     .run = train,
 };

@@ -6,26 +6,12 @@
 #include "app/gmm_settings.h"
 #include "app/kmeans_settings.h"
 #include "app/training.h"
+#include "app/training_settings.h"
 #include "base/error.h"
 #include "models/gmm.h"
 
 static const struct argp_option train_options[] = {
     {0, 0, 0, 0, "Data and results:", 1},
-    {"input", OPTION_KEY(OPTION_INPUT), "DATA", 0,
-     "a .csv (also .gz, .zst, - for standard input), repeated for several of one shape, or one "
-     ".npy; default: the configuration's input.files",
-     1},
-    {"config", OPTION_KEY(OPTION_CONFIG), "FILE", 0,
-     "YAML: input, columns, checks, features, gmm, engine, seed", 1},
-    {"set", OPTION_KEY(OPTION_SET), "KEY=VALUE", 0,
-     "overrides the configuration, as in --set gmm.k=5; may be repeated", 1},
-    {"output", OPTION_KEY(OPTION_OUTPUT), "MODEL", 0, "the model file to write (JSON)", 1},
-    {"metrics", OPTION_KEY(OPTION_METRICS), "FILE", 0,
-     "also write rows, k, iterations, log-likelihood, BIC and AIC as JSON", 1},
-    {"table", OPTION_KEY(OPTION_TABLE), 0, 0, "print a table of the components on standard error",
-     1},
-    {"plots", OPTION_KEY(OPTION_PLOTS), "DIR", 0,
-     "draw clusters.svg and clusters.png into this folder", 1},
     {0, 0, 0, 0, "Training:", 2},
     {"k", OPTION_KEY(OPTION_K), "K", 0,
      "components; a range such as 1..10 takes the number of the lowest BIC", 2},
@@ -41,10 +27,6 @@ static const struct argp_option train_options[] = {
      "stop when the mean log-likelihood changes by less than X (default: 1e-3)", 2},
     {"reg-covar", OPTION_KEY(OPTION_REG_COVAR), "X", 0,
      "added to the diagonals of the covariances (default: 1e-6)", 2},
-    {"sample-weight", OPTION_KEY(OPTION_SAMPLE_WEIGHT), "COLUMN", 0,
-     "how much each row counts; the column is no feature then", 2},
-    {"compact", OPTION_KEY(OPTION_COMPACT), "auto|on|off", 0,
-     "merge equal rows (default: auto, when it pays)", 2},
     {0},
 };
 
@@ -162,5 +144,6 @@ const struct command command_train_gmm = {
         "blackspot train gmm --config config/gb-2015.yaml --k 1..10 --output mixture.json\n"
         "blackspot train gmm --input points.npy --k 5 --covariance diag --output mixture.json",
     .options = train_options,
+    .shared = training_options,
     .run = train,
 };

@@ -188,6 +188,7 @@ static void roff_command(FILE *out, const struct command *command)
     roff(out, command->about);
     fputc('\n', out);
     roff_options(out, command->options);
+    roff_options(out, command->shared);
     fputs(".PP\nExample:\n.PP\n.nf\n.RS\n", out);
     roff(out, command->example);
     fputs("\n.RE\n.fi\n", out);

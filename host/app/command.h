@@ -17,7 +17,8 @@ struct command {
     const char *about;    /* what it does, in paragraphs */
     const char *example;  /* one or more lines for a shell */
     const char *argument; /* name of the one argument without an option, "MODEL", or NULL */
-    const struct argp_option *options; /* its own; the common ones are added */
+    const struct argp_option *options; /* its own */
+    const struct argp_option *shared;  /* those of several commands, or NULL */
     int (*run)(struct session *session, struct spot_error *err);
 };
 

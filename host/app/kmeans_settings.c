@@ -7,6 +7,7 @@
 
 #include "app/encoder_file.h"
 #include "app/plain_table.h"
+#include "app/training_settings.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/npy.h"
@@ -15,77 +16,25 @@
 
 static const char *const keys[] = {"k",       "init", "n_init",        "max_iter", "tol",
                                    "compact", "seed", "sample_weight", NULL};
-static const char *const compact_words[] = {"auto", "on", "off", NULL};
 
-/* Numbers as wide as the readers of options want them. */
-struct raw_settings {
-    int64_t k, n_init, max_iter, seed;
-    int32_t compact; /* index of compact_words */
-    double tol;
-    const char *init;
-};
-
-static int from_config(const struct config *node, struct raw_settings *raw,
-                       struct kmeans_settings *settings, struct spot_error *err)
+/* A method's name, or a file by its suffix. */
+static int choose_init(const struct training_settings *shared, struct kmeans_settings *settings,
+                       struct spot_error *err)
 {
-    int status;
-    SPOT_TRY(config_known(node, keys, err));
-    SPOT_TRY(config_integer(node, "k", 1, INT32_MAX, &raw->k, err));
-    SPOT_TRY(config_integer(node, "n_init", 1, 100000, &raw->n_init, err));
-    SPOT_TRY(config_integer(node, "max_iter", 1, INT32_MAX, &raw->max_iter, err));
-    SPOT_TRY(config_integer(node, "seed", 0, INT64_MAX, &raw->seed, err));
-    SPOT_TRY(config_number(node, "tol", &raw->tol, err));
-    SPOT_TRY(config_choice(node, "compact", compact_words, &raw->compact, err));
-    SPOT_TRY(config_text(node, "init", &raw->init, err));
-    SPOT_TRY(config_text(node, "sample_weight", &settings->weight_column, err));
-    if (raw->tol < 0.0)
-        status = config_fail(config_get(node, "tol"), err, "tol: %g is less than 0", raw->tol);
-out:
-    return status;
-}
-
-static int from_options(const struct arguments *arguments, struct raw_settings *raw,
-                        struct kmeans_settings *settings, struct spot_error *err)
-{
-    int status;
-    SPOT_TRY(option_integer(arguments, OPTION_K, 1, INT32_MAX, &raw->k, err));
-    SPOT_TRY(option_integer(arguments, OPTION_N_INIT, 1, 100000, &raw->n_init, err));
-    SPOT_TRY(option_integer(arguments, OPTION_SEED, 0, INT64_MAX, &raw->seed, err));
-    SPOT_TRY(option_integer(arguments, OPTION_MAX_ITER, 1, INT32_MAX, &raw->max_iter, err));
-    SPOT_TRY(option_number(arguments, OPTION_TOL, 0.0, &raw->tol, err));
-    SPOT_TRY(option_choice(arguments, OPTION_COMPACT, compact_words, &raw->compact, err));
-    option_text(arguments, OPTION_INIT, &raw->init);
-    option_text(arguments, OPTION_SAMPLE_WEIGHT, &settings->weight_column);
-out:
-    return status;
-}
-
-/* A method's name, or a file by its suffix. node: where a configuration says so, else NULL. */
-static int choose_init(const char *init, const struct config *node,
-                       struct kmeans_settings *settings, struct spot_error *err)
-{
-    const char *option = node != NULL ? "kmeans.init" : "--init";
     static const char *const methods[] = {"k-means++", "random", NULL};
-    struct spot_kmeans_options *options = &settings->options;
-    if (init == NULL || strcmp(init, methods[0]) == 0) {
-        options->init = SPOT_INIT_KMEANSPP;
-    } else if (strcmp(init, methods[1]) == 0) {
-        options->init = SPOT_INIT_RANDOM;
-    } else if (is_npy(init) || strstr(init, ".csv") != NULL) {
-        options->init = SPOT_INIT_CENTRES;
-        settings->centres_path = node != NULL ? config_path(node) : spot_copy_text(init);
-        if (settings->centres_path == NULL) return spot_fail_memory(err, "a path");
-    } else {
-        const char *nearest = nearest_word(init, methods);
-        if (nearest != NULL)
-            return spot_fail(err, SPOT_EUSAGE, "%s: unknown method '%.100s'; did you mean '%s'?",
-                             option, init, nearest);
-        return spot_fail(err, SPOT_EUSAGE,
-                         "%s: '%.100s' is neither k-means++ nor random nor a .npy or .csv file of "
-                         "centres",
-                         option, init);
-    }
-    return SPOT_OK;
+    static const enum spot_kmeans_init inits[] = {SPOT_INIT_KMEANSPP, SPOT_INIT_RANDOM};
+    if (shared->init == NULL) return SPOT_OK;
+    for (int i = 0; methods[i] != NULL; i++)
+        if (strcmp(shared->init, methods[i]) == 0) {
+            settings->options.init = inits[i];
+            return SPOT_OK;
+        }
+    if (!is_npy(shared->init) && strstr(shared->init, ".csv") == NULL)
+        return init_unknown(shared, "kmeans", methods,
+                            "neither k-means++ nor random nor a .npy or .csv file of centres", err);
+    settings->options.init = SPOT_INIT_CENTRES;
+    settings->centres_path = init_path(shared);
+    return settings->centres_path != NULL ? SPOT_OK : spot_fail_memory(err, "a path");
 }
 
 static void training_progress(void *arg, const struct spot_kmeans_progress *at)
@@ -99,21 +48,21 @@ int kmeans_settings(struct session *session, struct kmeans_settings *settings,
     int status;
     *settings = (struct kmeans_settings){.options = spot_kmeans_defaults()};
     struct spot_kmeans_options *options = &settings->options;
-    struct raw_settings raw = {
-        .max_iter = options->max_iter, .tol = options->tol, .seed = session->seed};
-    SPOT_TRY(from_config(config_get(session->config, "kmeans"), &raw, settings, err));
-    SPOT_TRY(from_options(&session->arguments, &raw, settings, err));
-    const struct config *init = config_get(config_get(session->config, "kmeans"), "init");
-    if (given(&session->arguments, OPTION_INIT)) init = NULL;
-    SPOT_TRY(choose_init(raw.init, init, settings, err));
-    if (raw.k == 0 && settings->centres_path == NULL)
+    struct training_settings shared = {.max_iter = options->max_iter, .tol = options->tol};
+    SPOT_TRY(config_known(config_get(session->config, "kmeans"), keys, err));
+    SPOT_TRY(training_settings(session, "kmeans", &shared, err));
+    SPOT_TRY(choose_init(&shared, settings, err));
+    if (shared.lowest_k == 0 && settings->centres_path == NULL)
         return spot_fail(err, SPOT_EUSAGE, "how many clusters? Give --k, such as --k 5");
-    options->k = (int32_t)raw.k;
-    options->n_init = (int32_t)raw.n_init;
-    options->max_iter = (int32_t)raw.max_iter;
-    options->tol = raw.tol;
-    options->compact = raw.compact == 0 ? -1 : raw.compact == 1;
-    options->seed = (uint64_t)raw.seed;
+    if (shared.lowest_k != shared.highest_k)
+        return spot_fail(err, SPOT_EUSAGE, "--k: KMeans takes one number, such as --k 5");
+    settings->weight_column = shared.weight_column;
+    options->k = shared.lowest_k;
+    options->n_init = shared.n_init;
+    options->max_iter = shared.max_iter;
+    options->tol = shared.tol;
+    options->compact = shared.compact;
+    options->seed = shared.seed;
     options->batch_rows = session->batch_rows;
     /* Without somebody who looks, the device need not stop after every iteration. */
     if (session->progress.enabled) options->progress = training_progress;
