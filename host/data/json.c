@@ -113,3 +113,10 @@ char *json_print(const cJSON *item, bool pretty)
     free(text.bytes);
     return NULL;
 }
+
+bool json_give(cJSON *object, const char *key, cJSON *item)
+{
+    bool given = cJSON_AddItemToObject(object, key, item) != 0;
+    if (!given) cJSON_Delete(item);
+    return given;
+}

@@ -11,4 +11,7 @@
  * that JSON cannot hold (NaN, infinity) become null. */
 char *json_print(const cJSON *item, bool pretty);
 
+/* Makes an item a member of an object; without memory, or where it is NULL, it is deleted. */
+bool json_give(cJSON *object, const char *key, cJSON *item);
+
 #endif

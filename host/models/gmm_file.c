@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "data/json.h"
 #include "models/gmm.h"
 
 /* How often covariances of a type are nested: [k][columns][columns] has three. */
@@ -48,7 +49,7 @@ static cJSON *nested_list(const int32_t *size, int levels, const double **values
 
 static bool add_numbers(cJSON *gmm, const char *name, struct shape shape, const double *values)
 {
-    return cJSON_AddItemToObject(gmm, name, nested_list(shape.size, shape.levels, &values)) != 0;
+    return json_give(gmm, name, nested_list(shape.size, shape.levels, &values));
 }
 
 cJSON *gmm_to_json(const spot_gmm *model)

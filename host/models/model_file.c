@@ -64,7 +64,7 @@ static bool add_kmeans(cJSON *document, const struct model *model)
 
 static bool add_gmm(cJSON *document, const struct model *model)
 {
-    return cJSON_AddItemToObject(document, "gmm", gmm_to_json(model->gmm)) != 0;
+    return json_give(document, "gmm", gmm_to_json(model->gmm));
 }
 
 static bool add_features(cJSON *document, const struct model *model)
@@ -89,7 +89,7 @@ static char *print_model(const struct model *model)
                 cJSON_AddStringToObject(document, "kind", model_kind(model)) != NULL &&
                 add_features(document, model);
     if (made && model->encoder != NULL)
-        made = cJSON_AddItemReferenceToObject(document, "encoder", model->encoder);
+        made = json_give(document, "encoder", cJSON_CreateObjectReference(model->encoder->child));
     if (made && (model->gmm != NULL ? add_gmm : add_kmeans)(document, model))
         text = json_print(document, true);
     cJSON_Delete(document);
