@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "fallback/cpu_kmeans.h"
 #include "numerics/philox.h"
 
 enum { SMALLEST_TASK = 32, FEWEST_TASKS = 64 };
@@ -247,11 +248,12 @@ static void run_sums(struct mixture_run *run, enum mixture_mode mode, const doub
     copy_partial(run, partial);
 }
 
-static int labelled_pass(struct mixture_run *run, const double *means, const int32_t *labels,
-                         struct mixture_partial *partial, struct spot_error *err)
+static int labelled_pass(struct mixture_run *run, const double *means,
+                         const struct kmeans_run *clusters, struct mixture_partial *partial,
+                         struct spot_error *err)
 {
     (void)err;
-    run->labels = labels;
+    run->labels = clusters == NULL ? NULL : clusters->labels;
     run_sums(run, BY_LABEL, means, partial);
     return SPOT_OK;
 }

@@ -227,9 +227,10 @@ struct backend_mixture {
                           double *sum, struct spot_error *err);
 
     /* Sums about means (k, columns) of responsibilities that come from elsewhere: 1 for the label
-     * of a row (labels (rows) of the handle, NULL: all 0), or drawn, normalised Philox numbers with
-     * key `seed` and counters (row, component, draw). partial->log_likelihood becomes 0. */
-    int (*labelled)(struct mixture_run *run, const double *means, const int32_t *labels,
+     * of a row (those of a KMeans run on the same handle, NULL: all 0), or drawn, normalised Philox
+     * numbers with key `seed` and counters (row, component, draw). partial->log_likelihood becomes
+     * 0. */
+    int (*labelled)(struct mixture_run *run, const double *means, const struct kmeans_run *clusters,
                     struct mixture_partial *partial, struct spot_error *err);
     int (*drawn)(struct mixture_run *run, const double *means, uint64_t seed, uint32_t draw,
                  struct mixture_partial *partial, struct spot_error *err);

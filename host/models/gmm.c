@@ -111,40 +111,6 @@ static int32_t runs_of(const struct spot_gmm_options *options)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-struct spot_matrix gmm_handle_rows(const struct gmm_fit *fit)
-{
-    struct spot_matrix rows = *fit->matrix;
-    if (fit->compacted.groups > 0) {
-        rows.values = fit->compacted.values;
-        rows.rows = fit->compacted.groups;
-    }
-    rows.weights = NULL;
-    return rows;
-}
-
-static int put_rows(struct gmm_fit *fit, struct spot_error *err)
-{
-    int status = SPOT_OK;
-    const struct backend_core *core = fit->engine->tables->core;
-    const struct compacted *merged = &fit->compacted;
-    const bool compact = merged->groups > 0;
-    const struct spot_matrix handle = gmm_handle_rows(fit);
-    const int64_t *weights = compact ? merged->weights : fit->statistics.weights;
-    int64_t batch = fit->options->batch_rows > 0 ? fit->options->batch_rows : handle.rows;
-    SPOT_TRY(core->data_open(fit->engine->backend, handle.rows, handle.columns,
-                             fit->statistics.offset, fit->statistics.largest, batch, &fit->data,
-                             err));
-    for (int64_t first = 0; first < handle.rows; first += batch) {
-        int64_t count = handle.rows - first < batch ? handle.rows - first : batch;
-        SPOT_TRY(core->data_put(fit->data, first, count, handle.values + first * handle.columns,
-                                weights == NULL ? NULL : weights + first,
-                                compact ? merged->counts + first : NULL, err));
-    }
-    if (compact) SPOT_TRY(core->data_map(fit->data, fit->matrix->rows, merged->group_of_row, err));
-out:
-    return status;
-}
-
 static int open_sums(struct gmm_fit *fit, struct spot_error *err)
 {
     const int64_t k = fit->options->k, d = fit->matrix->columns;
@@ -167,19 +133,18 @@ static int open_sums(struct gmm_fit *fit, struct spot_error *err)
 static int open_fit(struct gmm_fit *fit, struct spot_error *err)
 {
     int status = SPOT_OK;
-    struct statistics *statistics = &fit->statistics;
+    const struct statistics *statistics = &fit->data.statistics;
+    const struct fit_data_options opening = {.centres = fit->options->means,
+                                             .k = fit->options->k,
+                                             .compact = fit->options->compact,
+                                             .batch_rows = fit->options->batch_rows};
     SPOT_TRY(open_sums(fit, err));
-    SPOT_TRY(statistics_of(fit->matrix, fit->options->means, fit->options->k,
-                           engine_pool(fit->engine), statistics, err));
+    SPOT_TRY(fit_data_open(&fit->data, fit->engine, fit->matrix, &opening, err));
     const double unit = 1.0 / statistics->quantiser.weight_scale;
     fit->constants.weight = int128_to_double(statistics->weight) * unit;
     fit->constants.rows = (double)fit->matrix->rows;
     fit->constants.reg_covar = fit->options->reg_covar;
-    if (fit->options->compact != 0)
-        SPOT_TRY(compact_rows(fit->matrix, statistics->weights, fit->options->compact == 1,
-                              &fit->compacted, err));
-    SPOT_TRY(put_rows(fit, err));
-    SPOT_TRY(fit->backend->open(fit->data, fit->options->k,
+    SPOT_TRY(fit->backend->open(fit->data.handle, fit->options->k,
                                 (enum mixture_covariance)fit->options->covariance, unit, &fit->run,
                                 err));
     if (fit->options->covariance == SPOT_GMM_TIED) SPOT_TRY(gmm_measure_scatter(fit, err));
@@ -190,9 +155,7 @@ out:
 static void close_fit(struct gmm_fit *fit)
 {
     fit->backend->close(fit->run);
-    fit->engine->tables->core->data_close(fit->data);
-    compacted_clear(&fit->compacted);
-    statistics_clear(&fit->statistics);
+    fit_data_close(&fit->data);
     gmm_parameters_close(&fit->current);
     free(fit->partial.components);
     free(fit->partial.means);
@@ -303,6 +266,7 @@ int spot_gmm_fit(spot_engine *engine, const struct spot_matrix *data,
                           .backend = engine->tables->mixture,
                           .options = options,
                           .matrix = data,
+                          .data.engine = engine,
                           .n_init = runs_of(options)};
     SPOT_TRY(check_matrix(data, err));
     SPOT_TRY(check_options(options, data, err));

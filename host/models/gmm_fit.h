@@ -2,18 +2,15 @@
 #ifndef SPOT_MODELS_GMM_FIT_H
 #define SPOT_MODELS_GMM_FIT_H
 
-#include "data/compact.h"
+#include "models/fit_data.h"
 #include "models/gmm.h"
-#include "models/statistics.h"
 
 struct gmm_fit {
     spot_engine *engine;
     const struct backend_mixture *backend;
     const struct spot_gmm_options *options;
     const struct spot_matrix *matrix;
-    struct statistics statistics;
-    struct compacted compacted; /* groups 0: rows as they came */
-    struct backend_data *data;
+    struct fit_data data;
     struct mixture_run *run;
     struct gmm_constants constants;
     struct mixture_partial partial; /* work space of its shape */
@@ -24,9 +21,6 @@ struct gmm_fit {
     double lower_bound;
     int32_t iterations, converged;
 };
-
-/* The rows of the handle: groups of equal rows, or the matrix itself. */
-struct spot_matrix gmm_handle_rows(const struct gmm_fit *fit);
 
 /* The start of run `run_index` into fit->current (gmm_start.c). */
 int gmm_start(struct gmm_fit *fit, struct spot_error *err);

@@ -37,9 +37,10 @@ int gmm_measure_scatter(struct gmm_fit *fit, struct spot_error *err)
                                     .squares = fit->constants.scatter};
     if (whole.means == NULL) return spot_fail_memory(err, "the data's scatter");
     for (int64_t j = 0; j < d; j++)
-        fit->constants.centre[j] = 0.5 * (fit->statistics.minimum[j] + fit->statistics.maximum[j]);
-    SPOT_TRY(fit->backend->open(fit->data, 1, MIXTURE_FULL,
-                                1.0 / fit->statistics.quantiser.weight_scale, &run, err));
+        fit->constants.centre[j] =
+            0.5 * (fit->data.statistics.minimum[j] + fit->data.statistics.maximum[j]);
+    SPOT_TRY(fit->backend->open(fit->data.handle, 1, MIXTURE_FULL,
+                                1.0 / fit->data.statistics.quantiser.weight_scale, &run, err));
     SPOT_TRY(sum_everything(fit, run, &whole, err));
     for (int64_t j = 0; j < d; j++)
         fit->constants.centre[j] += whole.means[j] / weight;
@@ -52,28 +53,31 @@ out:
 
 /* ---- From clusters --------------------------------------------------------------------------- */
 
+/* KMeans runs on the rows that are there already, and its labels stay where they are. */
 static int start_from_clusters(struct gmm_fit *fit, struct spot_error *err)
 {
     int status = SPOT_OK;
-    spot_kmeans *clusters = NULL;
-    const struct spot_matrix rows = gmm_handle_rows(fit);
     struct spot_kmeans_options options = spot_kmeans_defaults();
     options.k = fit->options->k;
-    options.n_init = 1;
     options.seed = run_seed(fit);
-    options.compact = fit->options->compact;
-    options.batch_rows = fit->options->batch_rows;
-    int32_t *labels = spot_alloc(rows.rows, sizeof *labels);
-    if (labels == NULL) return spot_fail_memory(err, "the initial clusters");
-    SPOT_TRY(spot_kmeans_fit(fit->engine, fit->matrix, &options, &clusters, err));
-    SPOT_TRY(spot_kmeans_assign(fit->engine, clusters, &rows, labels, NULL, err));
-    memcpy(fit->current.means, spot_kmeans_result(clusters)->centres,
+    struct kmeans_fit clusters = {.engine = fit->engine,
+                                  .backend = fit->engine->tables->kmeans,
+                                  .options = &options,
+                                  .matrix = fit->matrix,
+                                  .data = &fit->data,
+                                  .n_init = 1};
+    spot_kmeans *model = kmeans_new(options.k, fit->matrix->columns);
+    if (model == NULL) return spot_fail_memory(err, "the initial clusters");
+    SPOT_TRY(kmeans_fit_open(&clusters, err));
+    SPOT_TRY(kmeans_fit_runs(&clusters, model, err));
+    memcpy(fit->current.means, model->centres,
            (size_t)fit->current.k * (size_t)fit->current.columns * sizeof(double));
-    SPOT_TRY(fit->backend->labelled(fit->run, fit->current.means, labels, &fit->partial, err));
+    SPOT_TRY(
+        fit->backend->labelled(fit->run, fit->current.means, clusters.run, &fit->partial, err));
     SPOT_TRY(gmm_update(&fit->current, &fit->partial, &fit->constants, err));
 out:
-    free(labels);
-    spot_kmeans_free(clusters);
+    kmeans_fit_close(&clusters);
+    spot_kmeans_free(model);
     return status;
 }
 
@@ -91,15 +95,13 @@ static int draw_means(struct gmm_fit *fit, struct spot_error *err)
                                  .backend = fit->engine->tables->kmeans,
                                  .options = &options,
                                  .matrix = fit->matrix,
-                                 .statistics = fit->statistics,
-                                 .compacted = fit->compacted,
-                                 .data = fit->data,
+                                 .data = &fit->data,
                                  .n_init = 1,
                                  .centres = fit->current.means,
                                  .row = spot_alloc(fit->matrix->columns, sizeof(float))};
     if (seeding.row == NULL) return spot_fail_memory(err, "the initial rows");
-    SPOT_TRY(
-        seeding.backend->open(fit->data, options.k, &fit->statistics.quantiser, &seeding.run, err));
+    SPOT_TRY(seeding.backend->open(fit->data.handle, options.k, &fit->data.statistics.quantiser,
+                                   &seeding.run, err));
     SPOT_TRY(kmeans_seed(&seeding, err));
 out:
     seeding.backend->close(seeding.run);
@@ -142,7 +144,7 @@ static int start_from_chance(struct gmm_fit *fit, struct spot_error *err)
     for (int64_t c = 0; c < k; c++)
         for (int64_t j = 0; j < d; j++)
             fit->current.means[c * d + j] =
-                0.5 * (fit->statistics.minimum[j] + fit->statistics.maximum[j]);
+                0.5 * (fit->data.statistics.minimum[j] + fit->data.statistics.maximum[j]);
     int status = fit->backend->drawn(fit->run, fit->current.means, run_seed(fit),
                                      (uint32_t)RANDOM_RESPONSIBILITIES, &fit->partial, err);
     if (status < 0) return status;

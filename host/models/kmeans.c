@@ -89,30 +89,6 @@ static int32_t runs_of(const struct spot_kmeans_options *options)
 
 /* ---- Fit ------------------------------------------------------------------------------------ */
 
-static int put_rows(struct kmeans_fit *fit, struct spot_error *err)
-{
-    int status = SPOT_OK;
-    const struct backend_core *core = fit->engine->tables->core;
-    const struct compacted *merged = &fit->compacted;
-    bool compact = merged->groups > 0;
-    int64_t rows = compact ? merged->groups : fit->matrix->rows;
-    int32_t columns = fit->matrix->columns;
-    const float *values = compact ? merged->values : fit->matrix->values;
-    const int64_t *weights = compact ? merged->weights : fit->statistics.weights;
-    int64_t batch = fit->options->batch_rows > 0 ? fit->options->batch_rows : rows;
-    SPOT_TRY(core->data_open(fit->engine->backend, rows, columns, fit->statistics.offset,
-                             fit->statistics.largest, batch, &fit->data, err));
-    for (int64_t first = 0; first < rows; first += batch) {
-        int64_t count = rows - first < batch ? rows - first : batch;
-        SPOT_TRY(core->data_put(fit->data, first, count, values + first * columns,
-                                weights == NULL ? NULL : weights + first,
-                                compact ? merged->counts + first : NULL, err));
-    }
-    if (compact) SPOT_TRY(core->data_map(fit->data, fit->matrix->rows, merged->group_of_row, err));
-out:
-    return status;
-}
-
 /* tol is relative to the mean of the columns' variances. */
 static int measure_tolerance(struct kmeans_fit *fit, struct spot_error *err)
 {
@@ -125,9 +101,9 @@ static int measure_tolerance(struct kmeans_fit *fit, struct spot_error *err)
         status = spot_fail_memory(err, "the columns' variances");
         goto out;
     }
-    moment_scales(&fit->statistics, scale);
-    SPOT_TRY(fit->engine->tables->core->data_moments(fit->data, scale, moments, err));
-    SPOT_TRY(mean_variance(&fit->statistics, moments, fit->matrix->rows, &variance, err));
+    moment_scales(&fit->data->statistics, scale);
+    SPOT_TRY(fit->engine->tables->core->data_moments(fit->data->handle, scale, moments, err));
+    SPOT_TRY(mean_variance(&fit->data->statistics, moments, fit->matrix->rows, &variance, err));
     fit->tolerance = fit->options->tol * variance;
 out:
     free(scale);
@@ -135,7 +111,7 @@ out:
     return status;
 }
 
-static int open_fit(struct kmeans_fit *fit, struct spot_error *err)
+int kmeans_fit_open(struct kmeans_fit *fit, struct spot_error *err)
 {
     int status = SPOT_OK;
     int32_t k = fit->options->k, columns = fit->matrix->columns;
@@ -149,24 +125,16 @@ static int open_fit(struct kmeans_fit *fit, struct spot_error *err)
     if (fit->centres == NULL || fit->partial.sums == NULL || fit->partial.weights == NULL ||
         fit->partial.sizes == NULL || fit->far == NULL || fit->row == NULL)
         return spot_fail_memory(err, "the clusters");
-    SPOT_TRY(statistics_of(fit->matrix, fit->options->centres, k, engine_pool(fit->engine),
-                           &fit->statistics, err));
-    if (fit->options->compact != 0)
-        SPOT_TRY(compact_rows(fit->matrix, fit->statistics.weights, fit->options->compact == 1,
-                              &fit->compacted, err));
-    SPOT_TRY(put_rows(fit, err));
     SPOT_TRY(measure_tolerance(fit, err));
-    SPOT_TRY(fit->backend->open(fit->data, k, &fit->statistics.quantiser, &fit->run, err));
+    SPOT_TRY(
+        fit->backend->open(fit->data->handle, k, &fit->data->statistics.quantiser, &fit->run, err));
 out:
     return status;
 }
 
-static void close_fit(struct kmeans_fit *fit)
+void kmeans_fit_close(struct kmeans_fit *fit)
 {
     fit->backend->close(fit->run);
-    fit->engine->tables->core->data_close(fit->data);
-    compacted_clear(&fit->compacted);
-    statistics_clear(&fit->statistics);
     free(fit->centres);
     free(fit->partial.sums);
     free(fit->partial.weights);
@@ -181,7 +149,7 @@ int kmeans_row(struct kmeans_fit *fit, int64_t row, double *values, struct spot_
     int32_t label;
     int status = fit->backend->row(fit->run, row, fit->row, &weight, &label, err);
     for (int32_t j = 0; status == SPOT_OK && j < fit->matrix->columns; j++)
-        values[j] = (double)fit->row[j] + fit->statistics.offset[j];
+        values[j] = (double)fit->row[j] + fit->data->statistics.offset[j];
     return status;
 }
 
@@ -189,15 +157,15 @@ int kmeans_row(struct kmeans_fit *fit, int64_t row, double *values, struct spot_
 static void keep_run(const struct kmeans_fit *fit, spot_kmeans *model)
 {
     size_t k = (size_t)fit->options->k, cells = k * (size_t)fit->matrix->columns;
-    const struct quantiser *q = &fit->statistics.quantiser;
+    const struct quantiser *q = &fit->data->statistics.quantiser;
     memcpy(model->centres, fit->centres, cells * sizeof *model->centres);
     memcpy(model->sizes, fit->partial.sizes, k * sizeof *model->sizes);
     model->result.inertia = int128_to_double(fit->inertia) / q->distance_scale / q->weight_scale;
     model->result.iterations = fit->iterations;
     model->result.converged = fit->converged;
     model->result.best_run = fit->run_index;
-    int64_t rows = fit->compacted.groups > 0 ? fit->compacted.groups : fit->matrix->rows;
-    model->result.near_ties = (double)fit->near_ties / ((double)rows * fit->iterations);
+    model->result.near_ties =
+        (double)fit->near_ties / ((double)fit_data_rows(fit->data) * fit->iterations);
 }
 
 static double now(void)
@@ -207,7 +175,7 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-static int make_runs(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err)
+int kmeans_fit_runs(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err)
 {
     int status = SPOT_OK;
     struct int128 best = int128_from(0);
@@ -246,10 +214,16 @@ int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
     int status = SPOT_OK;
     *out = NULL;
     spot_kmeans *model = NULL;
+    struct fit_data rows = {.engine = engine};
+    const struct fit_data_options opening = {.centres = options->centres,
+                                             .k = options->k,
+                                             .compact = options->compact,
+                                             .batch_rows = options->batch_rows};
     struct kmeans_fit fit = {.engine = engine,
                              .backend = engine->tables->kmeans,
                              .options = options,
                              .matrix = data,
+                             .data = &rows,
                              .n_init = runs_of(options)};
     SPOT_TRY(check_matrix(data, err));
     SPOT_TRY(check_options(options, data, err));
@@ -258,11 +232,13 @@ int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
         status = spot_fail_memory(err, "the model");
         goto out;
     }
-    SPOT_TRY(open_fit(&fit, err));
-    SPOT_TRY(make_runs(&fit, model, err));
+    SPOT_TRY(fit_data_open(&rows, engine, data, &opening, err));
+    SPOT_TRY(kmeans_fit_open(&fit, err));
+    SPOT_TRY(kmeans_fit_runs(&fit, model, err));
     warn_of_empty_clusters(&fit, model);
 out:
-    close_fit(&fit);
+    kmeans_fit_close(&fit);
+    fit_data_close(&rows);
     if (status < 0) {
         spot_kmeans_free(model);
         model = NULL;

@@ -2,18 +2,15 @@
 #ifndef SPOT_MODELS_KMEANS_FIT_H
 #define SPOT_MODELS_KMEANS_FIT_H
 
-#include "data/compact.h"
+#include "models/fit_data.h"
 #include "models/kmeans.h"
-#include "models/statistics.h"
 
 struct kmeans_fit {
     spot_engine *engine;
     const struct backend_kmeans *backend;
     const struct spot_kmeans_options *options;
     const struct spot_matrix *matrix;
-    struct statistics statistics;
-    struct compacted compacted; /* groups 0: rows as they came */
-    struct backend_data *data;
+    struct fit_data *data; /* borrowed */
     struct kmeans_run *run;
     double tolerance; /* on the squared shift */
     int32_t n_init, run_index;
@@ -30,6 +27,14 @@ struct kmeans_fit {
     int64_t near_ties;
     struct int128 inertia;
 };
+
+/* Opens everything but the data: engine, backend, options, matrix, data and n_init are given. Close
+ * after a failure too. */
+int kmeans_fit_open(struct kmeans_fit *fit, struct spot_error *err);
+void kmeans_fit_close(struct kmeans_fit *fit);
+
+/* Makes all runs and copies the best one into the model. The labels are those of the last. */
+int kmeans_fit_runs(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err);
 
 /* Initial centres of run `run_index` into fit->centres (kmeans_seed.c). */
 int kmeans_seed(struct kmeans_fit *fit, struct spot_error *err);

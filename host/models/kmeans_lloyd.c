@@ -12,7 +12,7 @@
  * the sums: the running sums keep belonging to the labels. */
 static int relocate(struct kmeans_fit *fit, int32_t empty, int64_t row, struct spot_error *err)
 {
-    const struct quantiser *q = &fit->statistics.quantiser;
+    const struct quantiser *q = &fit->data->statistics.quantiser;
     struct kmeans_partial *partial = &fit->partial;
     int64_t weight;
     int32_t from;
@@ -46,8 +46,7 @@ static int fill_empty_clusters(struct kmeans_fit *fit, struct spot_error *err)
         const struct kmeans_far *far = &fit->far[next];
         if (far->distance == 0) break;
         SPOT_TRY(relocate(fit, c, far->row, err));
-        int64_t copies = fit->compacted.groups > 0 ? fit->compacted.counts[far->row] : 1;
-        if (++uses == copies) {
+        if (++uses == fit_data_copies(fit->data, far->row)) {
             next++;
             uses = 0;
         }
@@ -63,8 +62,8 @@ static int update_with_empty(struct kmeans_fit *fit, struct kmeans_event *event,
     int status = SPOT_OK;
     SPOT_TRY(fit->backend->centres(fit->run, fit->centres, err));
     SPOT_TRY(fill_empty_clusters(fit, err));
-    event->shift = update_centres(&fit->statistics.quantiser, fit->options->k, fit->partial.sums,
-                                  fit->partial.weights, fit->centres);
+    event->shift = update_centres(&fit->data->statistics.quantiser, fit->options->k,
+                                  fit->partial.sums, fit->partial.weights, fit->centres);
     SPOT_TRY(fit->backend->move(fit->run, fit->centres, err));
     if (event->moved == 0)
         event->kind = KMEANS_STABLE;

@@ -11,12 +11,6 @@
 #include "models/kmeans_fit.h"
 #include "models/random.h"
 
-/* The row of the handle that an original row is part of. */
-static int64_t handle_row(const struct kmeans_fit *fit, int64_t original)
-{
-    return fit->compacted.groups > 0 ? fit->compacted.group_of_row[original] : original;
-}
-
 static int by_value(const void *a, const void *b)
 {
     return int128_compare(*(const struct int128 *)a, *(const struct int128 *)b);
@@ -57,7 +51,7 @@ static int choose_next(struct kmeans_fit *fit, int32_t c, struct int128 *potenti
     SPOT_TRY(draw_rows(fit, *potential, (uint32_t)c, candidates->count, candidates->targets,
                        candidates->rows, err));
     for (int32_t i = 0; i < candidates->count; i++)
-        candidates->rows[i] = handle_row(fit, candidates->rows[i]);
+        candidates->rows[i] = fit_data_row(fit->data, candidates->rows[i]);
     SPOT_TRY(fit->backend->seed_try(fit->run, candidates->count, candidates->rows,
                                     candidates->totals, err));
     int32_t best = 0;
@@ -82,9 +76,9 @@ static int seed_plusplus(struct kmeans_fit *fit, struct spot_error *err)
         goto out;
     }
     SPOT_TRY(fit->backend->seed_begin(fit->run, err));
-    SPOT_TRY(
-        draw_rows(fit, fit->statistics.weight, 0, 1, candidates.targets, candidates.rows, err));
-    int64_t row = handle_row(fit, candidates.rows[0]);
+    SPOT_TRY(draw_rows(fit, fit->data->statistics.weight, 0, 1, candidates.targets, candidates.rows,
+                       err));
+    int64_t row = fit_data_row(fit->data, candidates.rows[0]);
     struct int128 potential = int128_from(0);
     if (k > 1) SPOT_TRY(fit->backend->seed_try(fit->run, 1, &row, &potential, err));
     SPOT_TRY(keep_centre(fit, 0, row, err));
@@ -142,8 +136,8 @@ static int draw_different(struct kmeans_fit *fit, struct int128 *targets, int64_
 {
     int32_t k = fit->options->k, found = 0;
     for (uint32_t step = 0; found < k && step < 64; step++) {
-        int status =
-            draw_rows(fit, fit->statistics.weight, step, k - found, targets, rows + found, err);
+        int status = draw_rows(fit, fit->data->statistics.weight, step, k - found, targets,
+                               rows + found, err);
         if (status < 0) return status;
         qsort(rows, (size_t)k, sizeof *rows, by_number);
         found = remove_repeated(rows, k);
@@ -165,7 +159,7 @@ static int seed_random(struct kmeans_fit *fit, struct spot_error *err)
     SPOT_TRY(fit->backend->seed_begin(fit->run, err));
     SPOT_TRY(draw_different(fit, targets, rows, err));
     for (int32_t c = 0; c < k; c++)
-        SPOT_TRY(kmeans_row(fit, handle_row(fit, rows[c]),
+        SPOT_TRY(kmeans_row(fit, fit_data_row(fit->data, rows[c]),
                             fit->centres + (int64_t)c * fit->matrix->columns, err));
 out:
     free(targets);
