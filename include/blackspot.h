@@ -172,6 +172,33 @@ SPOT_API int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
                                 const struct spot_matrix *data, int32_t *labels, double *distances,
                                 struct spot_error *err);
 
+struct spot_measure_options {
+    uint64_t seed;           /* key of the random numbers that draw the silhouette's sample */
+    int64_t silhouette_rows; /* rows that are compared with each other, at most; 0: 10,000, fewer
+                                from 172 columns on (rows^2 * columns <= 2^34), at least 1,000 */
+};
+
+/* How good a clustering is. NaN: not defined, as with one cluster, or a cluster for each row. */
+struct spot_kmeans_measures {
+    int32_t clusters;         /* that have rows */
+    double silhouette;        /* -1 to 1, large is good (Rousseeuw 1987) */
+    double davies_bouldin;    /* 0 or more, small is good (Davies and Bouldin 1979) */
+    double calinski_harabasz; /* 0 or more, large is good (Calinski and Harabasz 1974) */
+    int64_t silhouette_rows;  /* rows the silhouette is the mean of: all, or those of the sample */
+};
+
+/* Measures of a clustering of these rows, with scikit-learn's definitions: Euclidean distances in
+ * float64, clusters by their means (not the model's centres), every row counting once: weights are
+ * not used, and clusters without rows do not count. The silhouette compares every row with every
+ * other, equal rows once: beyond options->silhouette_rows different ones it is that of a sample of
+ * the table's rows among themselves. The same bits for any number of threads and device. options:
+ * NULL for the defaults. Errors: SPOT_EUSAGE (silhouette_rows), SPOT_EDATA (another number of
+ * columns, NaN or Inf, no rows), SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */
+SPOT_API int spot_kmeans_measure(spot_engine *engine, const spot_kmeans *model,
+                                 const struct spot_matrix *data,
+                                 const struct spot_measure_options *options,
+                                 struct spot_kmeans_measures *measures, struct spot_error *err);
+
 /* Never fails; the result lives as long as the model. */
 SPOT_API const struct spot_kmeans_result *spot_kmeans_result(const spot_kmeans *model);
 
