@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* count * size bytes, uninitialised and aligned to 64 bytes (a cache line, an AVX-512 register);
- * NULL when there is no memory, the product overflows or count is negative. count 0 gives a pointer
- * that may be freed. */
+/* count * size bytes, uninitialised and aligned to 64 bytes (a cache line, an AVX-512 register),
+ * large arrays to huge pages; NULL when there is no memory, the product overflows or count is
+ * negative. count 0 gives a pointer that may be freed. */
 void *spot_alloc(int64_t count, size_t size);
 
 /* The same, filled with zeros. */
