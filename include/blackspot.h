@@ -103,6 +103,41 @@ struct spot_matrix {
     int32_t columns;
 };
 
+/* ---- Checkpoints ---------------------------------------------------------------------------- */
+
+/* How far fits came. A fit that is given a checkpoint (options.checkpoint) and finds itself there
+ * goes on from that point, to the same bits as if it had never stopped; when it is stopped or done,
+ * it leaves its state there, also beside SPOT_ESTOPPED. A fit that stops before its first iteration
+ * leaves the checkpoint as it was. One checkpoint holds one fit for each k, so that a range of k
+ * can be gone on with: those that were done come back as they were. */
+typedef struct spot_checkpoint spot_checkpoint;
+
+/* An empty one, or NULL without memory. The caller frees it; NULL may be freed. */
+SPOT_API spot_checkpoint *spot_checkpoint_new(void);
+SPOT_API void spot_checkpoint_free(spot_checkpoint *checkpoint);
+
+/* How far a fit came. */
+struct spot_checkpoint_fit {
+    int32_t k;
+    int32_t run;        /* from 0; the number of runs: all are done */
+    int32_t iterations; /* of that run */
+};
+
+/* How many fits there are, and fit `index` of them, from 0. Never fail. */
+SPOT_API int32_t spot_checkpoint_fits(const spot_checkpoint *checkpoint);
+SPOT_API struct spot_checkpoint_fit spot_checkpoint_at(const spot_checkpoint *checkpoint,
+                                                       int32_t index);
+
+/* Writes a file (docs/formats.md) through a temporary one that replaces PATH only when it is
+ * complete. Errors: SPOT_EIO, SPOT_ENOMEM. */
+SPOT_API int spot_checkpoint_save(const spot_checkpoint *checkpoint, const char *path,
+                                  struct spot_error *err);
+
+/* Reads one; the caller frees *checkpoint.
+ * Errors: SPOT_EIO, SPOT_EFORMAT (no checkpoint, another version, damaged), SPOT_ENOMEM. */
+SPOT_API int spot_checkpoint_load(const char *path, spot_checkpoint **checkpoint,
+                                  struct spot_error *err);
+
 /* ---- KMeans --------------------------------------------------------------------------------- */
 
 enum spot_kmeans_init {
@@ -132,6 +167,9 @@ struct spot_kmeans_options {
     int64_t batch_rows; /* rows handed to the device at a time; 0: all that fit; same bits */
     void (*progress)(void *arg, const struct spot_kmeans_progress *progress); /* or NULL */
     void *progress_arg;
+    /* What to go on from and where to leave what was found, or NULL. One that was made from other
+     * rows or options is refused: SPOT_EUSAGE; one that no fit can have left: SPOT_EFORMAT. */
+    spot_checkpoint *checkpoint;
 };
 
 /* The defaults, scikit-learn's, with k = 0 to be filled in. */
@@ -144,6 +182,7 @@ struct spot_kmeans_result {
     int32_t k, columns;
     const double *centres; /* (k, columns) row-major */
     const int64_t *sizes;  /* (k) rows in each cluster, weights not counted */
+    const double *weights; /* (k) sum of the weights of the rows in each cluster */
     double inertia;        /* sum of weight * squared distance to the row's centre */
     int32_t iterations;    /* of the run that was kept, the confirming pass included */
     int32_t converged;     /* 1: no row moved or the shift is within tol; 0: max_iter reached */
@@ -257,6 +296,9 @@ struct spot_gmm_options {
     int64_t batch_rows; /* rows handed to the device at a time; 0: all that fit; same bits */
     void (*progress)(void *arg, const struct spot_gmm_progress *progress); /* or NULL */
     void *progress_arg;
+    /* What to go on from and where to leave what was found, or NULL. One that was made from other
+     * rows or options is refused: SPOT_EUSAGE; one that no fit can have left: SPOT_EFORMAT. */
+    spot_checkpoint *checkpoint;
 };
 
 /* The defaults, scikit-learn's, with k = 0 to be filled in. */

@@ -188,10 +188,6 @@ static int iterate(struct gmm_fit *fit, struct spot_error *err)
 {
     int status = SPOT_OK;
     const struct spot_gmm_options *options = fit->options;
-    fit->lower_bound =
-        options->warm_start != NULL ? options->warm_start->result.lower_bound : -INFINITY;
-    fit->converged = 0;
-    fit->iterations = 0;
     while (fit->iterations < options->max_iter && !fit->converged) {
         const struct mixture_parameters parameters = gmm_view(&fit->current);
         SPOT_TRY(fit->backend->pass(fit->run, &parameters, &fit->partial, err));
@@ -213,14 +209,24 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+static int start_run(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err)
+{
+    const spot_gmm *warm = fit->options->warm_start;
+    const double started = now();
+    int status = gmm_start(fit, err);
+    model->result.init_seconds += now() - started;
+    fit->lower_bound = warm != NULL ? warm->result.lower_bound : -INFINITY;
+    fit->iterations = fit->converged = 0;
+    if (status >= 0) fit->stage = STAGE_ITERATING;
+    return status;
+}
+
 static int make_runs(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err)
 {
     int status = SPOT_OK;
     struct spot_gmm_result *best = &model->result;
-    for (fit->run_index = 0; fit->run_index < fit->n_init; fit->run_index++) {
-        const double started = now();
-        SPOT_TRY(gmm_start(fit, err));
-        best->init_seconds += now() - started;
+    for (; fit->run_index < fit->n_init; fit->run_index++, fit->stage = STAGE_START) {
+        if (fit->stage == STAGE_START) SPOT_TRY(start_run(fit, model, err));
         SPOT_TRY(iterate(fit, err));
         engine_log(fit->engine, SPOT_LOG_DEBUG, "run %d: %d iterations, lower bound %.12g",
                    (int)fit->run_index, (int)fit->iterations, fit->lower_bound);
@@ -276,9 +282,14 @@ int spot_gmm_fit(spot_engine *engine, const struct spot_matrix *data,
         goto out;
     }
     SPOT_TRY(open_fit(&fit, err));
+    SPOT_TRY(gmm_resume(&fit, model, err));
     SPOT_TRY(make_runs(&fit, model, err));
     SPOT_TRY(judge(&fit, model, err));
 out:
+    if (status == SPOT_ESTOPPED || status == SPOT_OK) {
+        int left = gmm_leave(&fit, model, err);
+        if (left < 0) status = left;
+    }
     close_fit(&fit);
     if (status < 0) {
         spot_gmm_free(model);

@@ -2,6 +2,7 @@
 #ifndef SPOT_MODELS_GMM_FIT_H
 #define SPOT_MODELS_GMM_FIT_H
 
+#include "models/checkpoint.h"
 #include "models/fit_data.h"
 #include "models/gmm.h"
 
@@ -20,10 +21,18 @@ struct gmm_fit {
     /* the current run's outcome */
     double lower_bound;
     int32_t iterations, converged;
+
+    /* for a checkpoint (gmm_checkpoint.c) */
+    enum checkpoint_stage stage; /* of the current run */
+    struct checkpoint_head head; /* k 0: nothing to compare with yet */
 };
 
 /* The start of run `run_index` into fit->current (gmm_start.c). */
 int gmm_start(struct gmm_fit *fit, struct spot_error *err);
+
+/* Takes up the fit that options->checkpoint holds, if it holds this one; and leaves it there. */
+int gmm_resume(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err);
+int gmm_leave(struct gmm_fit *fit, const spot_gmm *model, struct spot_error *err);
 
 /* Centre and scatter of the whole data, for tied covariances (gmm_start.c). */
 int gmm_measure_scatter(struct gmm_fit *fit, struct spot_error *err);

@@ -26,12 +26,16 @@ spot_kmeans *kmeans_new(int32_t k, int32_t columns)
     if (model == NULL) return NULL;
     model->centres = spot_alloc_zero((int64_t)k * columns, sizeof *model->centres);
     model->sizes = spot_alloc_zero(k, sizeof *model->sizes);
-    if (model->centres == NULL || model->sizes == NULL) {
+    model->weights = spot_alloc_zero(k, sizeof *model->weights);
+    if (model->centres == NULL || model->sizes == NULL || model->weights == NULL) {
         spot_kmeans_free(model);
         return NULL;
     }
-    model->result = (struct spot_kmeans_result){
-        .k = k, .columns = columns, .centres = model->centres, .sizes = model->sizes};
+    model->result = (struct spot_kmeans_result){.k = k,
+                                                .columns = columns,
+                                                .centres = model->centres,
+                                                .sizes = model->sizes,
+                                                .weights = model->weights};
     return model;
 }
 
@@ -40,6 +44,7 @@ void spot_kmeans_free(spot_kmeans *model)
     if (model == NULL) return;
     free(model->centres);
     free(model->sizes);
+    free(model->weights);
     free(model);
 }
 
@@ -141,6 +146,8 @@ void kmeans_fit_close(struct kmeans_fit *fit)
     free(fit->partial.sizes);
     free(fit->far);
     free(fit->row);
+    free(fit->kept);
+    free(fit->before);
 }
 
 int kmeans_row(struct kmeans_fit *fit, int64_t row, double *values, struct spot_error *err)
@@ -160,6 +167,8 @@ static void keep_run(const struct kmeans_fit *fit, spot_kmeans *model)
     const struct quantiser *q = &fit->data->statistics.quantiser;
     memcpy(model->centres, fit->centres, cells * sizeof *model->centres);
     memcpy(model->sizes, fit->partial.sizes, k * sizeof *model->sizes);
+    for (size_t c = 0; c < k; c++)
+        model->weights[c] = int128_to_double(fit->partial.weights[c]) / q->weight_scale;
     model->result.inertia = int128_to_double(fit->inertia) / q->distance_scale / q->weight_scale;
     model->result.iterations = fit->iterations;
     model->result.converged = fit->converged;
@@ -175,19 +184,27 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+/* Initial centres for a run. */
+static int start_run(struct kmeans_fit *fit, struct spot_error *err)
+{
+    const double started = now();
+    int status = kmeans_seed(fit, err);
+    fit->init_seconds += now() - started;
+    fit->iterations = fit->converged = 0;
+    if (status >= 0) fit->stage = STAGE_ITERATING;
+    return status;
+}
+
 int kmeans_fit_runs(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err)
 {
     int status = SPOT_OK;
-    struct int128 best = int128_from(0);
-    for (fit->run_index = 0; fit->run_index < fit->n_init; fit->run_index++) {
-        double started = now();
-        SPOT_TRY(kmeans_seed(fit, err));
-        fit->init_seconds += now() - started;
+    for (; fit->run_index < fit->n_init; fit->run_index++, fit->stage = STAGE_START) {
+        if (fit->stage == STAGE_START) SPOT_TRY(start_run(fit, err));
         SPOT_TRY(kmeans_lloyd(fit, err));
         engine_log(fit->engine, SPOT_LOG_DEBUG, "run %d: %d iterations, %lld near ties",
                    (int)fit->run_index, (int)fit->iterations, (long long)fit->near_ties);
-        if (fit->run_index > 0 && int128_compare(fit->inertia, best) >= 0) continue;
-        best = fit->inertia;
+        if (fit->run_index > 0 && int128_compare(fit->inertia, fit->best) >= 0) continue;
+        fit->best = fit->inertia;
         keep_run(fit, model);
     }
     model->result.init_seconds = fit->init_seconds;
@@ -234,9 +251,14 @@ int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
     }
     SPOT_TRY(fit_data_open(&rows, engine, data, &opening, err));
     SPOT_TRY(kmeans_fit_open(&fit, err));
+    SPOT_TRY(kmeans_resume(&fit, model, err));
     SPOT_TRY(kmeans_fit_runs(&fit, model, err));
     warn_of_empty_clusters(&fit, model);
 out:
+    if (status == SPOT_ESTOPPED || status == SPOT_OK) {
+        int left = kmeans_leave(&fit, model, err);
+        if (left < 0) status = left;
+    }
     kmeans_fit_close(&fit);
     fit_data_close(&rows);
     if (status < 0) {

@@ -8,6 +8,7 @@ struct spot_kmeans {
     struct spot_kmeans_result result; /* its pointers are the arrays below */
     double *centres;                  /* (k, columns) */
     int64_t *sizes;                   /* (k) */
+    double *weights;                  /* (k) */
     uint64_t seed;
 };
 

@@ -2,6 +2,7 @@
 #ifndef SPOT_MODELS_KMEANS_FIT_H
 #define SPOT_MODELS_KMEANS_FIT_H
 
+#include "models/checkpoint.h"
 #include "models/fit_data.h"
 #include "models/kmeans.h"
 
@@ -26,6 +27,14 @@ struct kmeans_fit {
     int32_t converged;
     int64_t near_ties;
     struct int128 inertia;
+
+    struct int128 best; /* inertia of the run kept so far */
+
+    /* for a checkpoint (kmeans_checkpoint.c) */
+    enum checkpoint_stage stage; /* of the current run */
+    double *kept, *before;       /* (k, columns) to go on from, and before this step; or NULL */
+    int32_t kept_iterations;     /* that led to `kept` */
+    struct checkpoint_head head; /* k 0: nothing to compare with yet */
 };
 
 /* Opens everything but the data: engine, backend, options, matrix, data and n_init are given. Close
@@ -41,6 +50,13 @@ int kmeans_seed(struct kmeans_fit *fit, struct spot_error *err);
 
 /* Lloyd's iterations from fit->centres to the end, labels and inertia (kmeans_lloyd.c). */
 int kmeans_lloyd(struct kmeans_fit *fit, struct spot_error *err);
+
+/* Takes up the fit that options->checkpoint holds, if it holds this one. */
+int kmeans_resume(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err);
+/* Centres (k, columns) that the run can go on from, found in fit->iterations. */
+void kmeans_keep(struct kmeans_fit *fit, const double *centres);
+/* Leaves the fit in options->checkpoint. */
+int kmeans_leave(struct kmeans_fit *fit, const spot_kmeans *model, struct spot_error *err);
 
 /* One row of the matrix, offset added again: (columns) float64. */
 int kmeans_row(struct kmeans_fit *fit, int64_t row, double *values, struct spot_error *err);

@@ -88,20 +88,34 @@ static void report(const struct kmeans_fit *fit, const struct kmeans_event *even
     options->progress(options->progress_arg, &progress);
 }
 
+/* Steps until something happens. One at a time where somebody looks; for a checkpoint the centres
+ * before the last step are kept. */
+static int make_steps(struct kmeans_fit *fit, struct kmeans_event *event, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const struct spot_kmeans_options *options = fit->options;
+    const bool one = options->progress != NULL || options->checkpoint != NULL;
+    const int32_t steps = one ? 1 : options->max_iter - fit->iterations;
+    if (fit->before != NULL) SPOT_TRY(fit->backend->centres(fit->run, fit->before, err));
+    SPOT_TRY(fit->backend->run(fit->run, steps, fit->tolerance, event, err));
+    if (event->kind == KMEANS_STOPPED)
+        return spot_fail(err, SPOT_ESTOPPED, "stopped in iteration %d",
+                         (int)(fit->iterations + event->steps));
+    kmeans_keep(fit, fit->before);
+    fit->iterations += event->steps;
+    fit->near_ties += event->near_ties;
+out:
+    return status;
+}
+
 /* Iterations until an end. *settled: the last pass was made with the final centres. */
 static int iterate(struct kmeans_fit *fit, bool *settled, struct spot_error *err)
 {
     int status = SPOT_OK;
     const struct spot_kmeans_options *options = fit->options;
-    *settled = false;
     while (fit->iterations < options->max_iter) {
-        int32_t steps = options->progress != NULL ? 1 : options->max_iter - fit->iterations;
         struct kmeans_event event;
-        SPOT_TRY(fit->backend->run(fit->run, steps, fit->tolerance, &event, err));
-        fit->iterations += event.steps;
-        fit->near_ties += event.near_ties;
-        if (event.kind == KMEANS_STOPPED)
-            return spot_fail(err, SPOT_ESTOPPED, "stopped in iteration %d", (int)fit->iterations);
+        SPOT_TRY(make_steps(fit, &event, err));
         bool relocated = event.kind == KMEANS_EMPTY;
         if (relocated) SPOT_TRY(update_with_empty(fit, &event, err));
         report(fit, &event);
@@ -117,14 +131,16 @@ out:
 int kmeans_lloyd(struct kmeans_fit *fit, struct spot_error *err)
 {
     int status = SPOT_OK;
-    bool settled;
-    fit->iterations = fit->converged = 0;
+    bool settled = false;
     fit->near_ties = 0;
     SPOT_TRY(fit->backend->start(fit->run, fit->centres, err));
-    SPOT_TRY(iterate(fit, &settled, err));
+    kmeans_keep(fit, fit->centres);
+    if (fit->stage == STAGE_ITERATING) SPOT_TRY(iterate(fit, &settled, err));
     /* Labels and inertia belong to the final centres. */
-    if (!settled) SPOT_TRY(fit->backend->pass(fit->run, err));
     SPOT_TRY(fit->backend->centres(fit->run, fit->centres, err));
+    kmeans_keep(fit, fit->centres);
+    fit->stage = STAGE_ENDED;
+    if (!settled) SPOT_TRY(fit->backend->pass(fit->run, err));
     SPOT_TRY(fit->backend->partial(fit->run, &fit->partial, err));
     SPOT_TRY(fit->backend->inertia(fit->run, &fit->inertia, err));
 out:
