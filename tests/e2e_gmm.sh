@@ -17,7 +17,7 @@ says stderr 'k 1: converged after 2 iterations'
 says stderr 'k 3: '
 says metrics.json '"bic":'
 k=$(value k)
-best=$(grep -o 'BIC [-0-9.e+]*' stderr | cut -d' ' -f2 | sort -g | head -n 1)
+best=$(grep -oE 'BIC [-0-9.e+]+' stderr | cut -d' ' -f2 | sort -g | head -n 1)
 awk "BEGIN { exit !(sqrt(($best / $(value bic) - 1) ^ 2) < 1e-8) }" || fail "not the lowest BIC"
 expect 0 train gmm --config "$config" --k "$k" --covariance diag --output again.json --threads 1 \
     --batch-rows 1000

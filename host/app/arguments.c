@@ -53,6 +53,7 @@ static const char *const names[OPTION_COUNT] = {
     [OPTION_TOL] = "tol",
     [OPTION_SAMPLE_WEIGHT] = "sample-weight",
     [OPTION_COMPACT] = "compact",
+    [OPTION_MEASURES] = "measures",
     [OPTION_COVARIANCE] = "covariance",
     [OPTION_REG_COVAR] = "reg-covar",
     [OPTION_TABLE] = "table",

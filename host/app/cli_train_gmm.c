@@ -42,8 +42,6 @@ static int read_start(struct training *job, struct gmm_settings *settings, struc
     int status = SPOT_OK;
     int32_t k = settings->lowest_k;
     if (settings->start_path == NULL) return SPOT_OK;
-    if (settings->lowest_k != settings->highest_k)
-        return spot_fail(err, SPOT_EUSAGE, "--init: a file fixes k; give one number or none");
     if (!settings->start_is_model) {
         SPOT_TRY(kmeans_centres(job->session, settings->start_path,
                                 (const char *const *)job->model.features, job->data.columns, &k,
@@ -59,10 +57,15 @@ out:
     return status;
 }
 
+static const struct measure measures[] = {
+    {"log_likelihood", "log-likelihood"}, {"bic", "BIC"}, {"aic", "AIC"}, {NULL, NULL}};
+enum { MEASURE_BIC = 1 };
+
 /* Fits every number of components and keeps the lowest BIC, the first of equals. */
 static int choose(struct training *job, struct gmm_settings *settings, struct spot_error *err)
 {
     const struct spot_matrix rows = training_rows(job);
+    job->candidates = (struct candidates){.measures = measures, .rule = MEASURE_BIC};
     for (int32_t k = settings->lowest_k; k <= settings->highest_k; k++) {
         spot_gmm *model = NULL;
         settings->options.k = k;
@@ -75,10 +78,14 @@ static int choose(struct training *job, struct gmm_settings *settings, struct sp
                     "k %d: %s after %d iterations, log-likelihood %.8g, BIC %.10g, AIC %.10g",
                     (int)k, found->converged ? "converged" : "not converged",
                     (int)found->iterations, found->log_likelihood, found->bic, found->aic);
-        bool better = job->model.gmm == NULL || found->bic < spot_gmm_result(job->model.gmm)->bic;
+        const struct candidate measured = {k, {found->log_likelihood, found->bic, found->aic}};
+        bool better = false;
+        status = candidates_add(&job->candidates, &measured, &better, err);
         spot_gmm_free(better ? job->model.gmm : model);
         if (better) job->model.gmm = model;
+        if (status < 0) return status;
     }
+    training_log_choice(job);
     return SPOT_OK;
 }
 
@@ -86,6 +93,8 @@ static int fit(struct training *job, struct gmm_settings *settings, struct spot_
 {
     struct start start = {0};
     int status;
+    SPOT_TRY(training_check_range(job, settings->lowest_k, settings->highest_k,
+                                  settings->start_path, err));
     SPOT_TRY(read_start(job, settings, &start, err));
     double started = now_seconds();
     progress_stage(&job->session->progress);
@@ -103,6 +112,7 @@ static void add_findings(cJSON *object, const struct training *job)
     const struct spot_gmm_result *found = spot_gmm_result(job->model.gmm);
     cJSON_AddNumberToObject(object, "rows", (double)job->data.rows);
     cJSON_AddNumberToObject(object, "features", found->columns);
+    candidates_json(&job->candidates, object);
     cJSON_AddNumberToObject(object, "k", found->k);
     cJSON_AddStringToObject(object, "covariance", gmm_covariance_names[found->covariance]);
     cJSON_AddNumberToObject(object, "iterations", found->iterations);
@@ -123,7 +133,7 @@ static int train(struct session *session, struct spot_error *err)
     SPOT_TRY(training_read(&job, settings.weight_column, err));
     SPOT_TRY(fit(&job, &settings, err));
     SPOT_TRY(training_write(&job, add_findings, err));
-    SPOT_TRY(training_show(&job, spot_gmm_result(job.model.gmm)->k, err));
+    SPOT_TRY(training_show(&job, err));
     SPOT_TRY(training_print(&job, add_findings, err));
 out:
     gmm_settings_clear(&settings);

@@ -15,7 +15,7 @@
 /* ---- Options ------------------------------------------------------------------------------- */
 
 static const char *const keys[] = {"k",       "init", "n_init",        "max_iter", "tol",
-                                   "compact", "seed", "sample_weight", NULL};
+                                   "compact", "seed", "sample_weight", "measures", NULL};
 
 /* A method's name, or a file by its suffix. */
 static int choose_init(const struct training_settings *shared, struct kmeans_settings *settings,
@@ -49,15 +49,19 @@ int kmeans_settings(struct session *session, struct kmeans_settings *settings,
     *settings = (struct kmeans_settings){.options = spot_kmeans_defaults()};
     struct spot_kmeans_options *options = &settings->options;
     struct training_settings shared = {.max_iter = options->max_iter, .tol = options->tol};
-    SPOT_TRY(config_known(config_get(session->config, "kmeans"), keys, err));
+    const struct config *node = config_get(session->config, "kmeans");
+    SPOT_TRY(config_known(node, keys, err));
+    SPOT_TRY(config_bool(node, "measures", &settings->measures, err));
     SPOT_TRY(training_settings(session, "kmeans", &shared, err));
     SPOT_TRY(choose_init(&shared, settings, err));
     if (shared.lowest_k == 0 && settings->centres_path == NULL)
-        return spot_fail(err, SPOT_EUSAGE, "how many clusters? Give --k, such as --k 5");
-    if (shared.lowest_k != shared.highest_k)
-        return spot_fail(err, SPOT_EUSAGE, "--k: KMeans takes one number, such as --k 5");
+        return spot_fail(err, SPOT_EUSAGE,
+                         "how many clusters? Give --k, such as --k 5 or --k 2..12");
+    settings->lowest_k = shared.lowest_k;
+    settings->highest_k = shared.highest_k;
+    settings->measures |= given(&session->arguments, OPTION_MEASURES);
+    settings->measures |= shared.lowest_k != shared.highest_k;
     settings->weight_column = shared.weight_column;
-    options->k = shared.lowest_k;
     options->n_init = shared.n_init;
     options->max_iter = shared.max_iter;
     options->tol = shared.tol;

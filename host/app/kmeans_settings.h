@@ -5,7 +5,9 @@
 #include "app/session.h"
 
 struct kmeans_settings {
-    struct spot_kmeans_options options; /* options.centres is NULL until kmeans_centres */
+    struct spot_kmeans_options options; /* k and centres are left to the caller */
+    int32_t lowest_k, highest_k;        /* 0: as many as the file of centres has */
+    bool measures;                      /* silhouette and the like are wanted */
     char *centres_path;                 /* a file of initial centres, or NULL; owned */
     const char *weight_column;          /* or NULL */
 };

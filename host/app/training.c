@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* argp */
 #include "app/training.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "app/encoder_file.h"
@@ -111,6 +112,34 @@ struct spot_matrix training_rows(const struct training *job)
                                 .columns = job->data.columns};
 }
 
+int training_check_range(const struct training *job, int32_t lowest_k, int32_t highest_k,
+                         const char *init_path, struct spot_error *err)
+{
+    if (lowest_k == highest_k) return SPOT_OK;
+    if (init_path != NULL)
+        return spot_fail(err, SPOT_EUSAGE, "--init: a file fixes k; give one number or none");
+    if (highest_k > job->data.rows)
+        return spot_fail(err, SPOT_EDATA, "k = %d is more than the %lld rows; choose a smaller k",
+                         (int)highest_k, (long long)job->data.rows);
+    return SPOT_OK;
+}
+
+void training_log_choice(const struct training *job)
+{
+    const struct candidates *candidates = &job->candidates;
+    char rule[64];
+    if (candidates->count < 2) return;
+    const struct candidate *best = &candidates->items[candidates->best];
+    candidates_rule(candidates, rule, sizeof rule);
+    if (isnan(best->values[candidates->rule]))
+        session_log(job->session, SPOT_LOG_WARNING,
+                    "no k has a defined %s; the smallest, %d, is kept",
+                    candidates->measures[candidates->rule].title, (int)best->k);
+    else
+        session_log(job->session, SPOT_LOG_INFO, "k %d is suggested: the %s, %.10g", (int)best->k,
+                    rule, best->values[candidates->rule]);
+}
+
 int training_write(struct training *job, training_findings *findings, struct spot_error *err)
 {
     const struct arguments *arguments = &job->session->arguments;
@@ -138,7 +167,7 @@ static int label_rows(const struct training *job, int32_t *labels, struct spot_e
     return spot_kmeans_assign(engine, job->model.kmeans, &rows, labels, NULL, err);
 }
 
-int training_show(const struct training *job, int32_t k, struct spot_error *err)
+int training_show(const struct training *job, struct spot_error *err)
 {
     const struct arguments *arguments = &job->session->arguments;
     const struct prepared *data = &job->data;
@@ -152,12 +181,14 @@ int training_show(const struct training *job, int32_t k, struct spot_error *err)
     const struct clustered clustered = {.values = data->values,
                                         .rows = data->rows,
                                         .columns = data->columns,
-                                        .k = k,
+                                        .k = model_k(&job->model),
                                         .names = (const char *const *)job->model.features,
                                         .encoder = encoder.encoder,
                                         .labels = labels,
                                         .longitudes = data->carried[0],
                                         .latitudes = data->carried[1]};
+    if (given(arguments, OPTION_TABLE) && (job->candidates.count > 1 || job->measured))
+        SPOT_TRY(candidates_print(&job->candidates, stderr, err));
     if (given(arguments, OPTION_TABLE)) SPOT_TRY(views_table(&clustered, stderr, err));
     if (given(arguments, OPTION_PLOTS))
         SPOT_TRY(views_plots(&clustered, arguments->value[OPTION_PLOTS], err));
@@ -180,6 +211,7 @@ int training_print(const struct training *job, training_findings *findings, stru
     result_seconds(seconds, "prepare", job->data.encode_seconds);
     result_seconds(seconds, "init", job->init_seconds);
     result_seconds(seconds, "fit", job->fit_seconds - job->init_seconds);
+    if (job->measured) result_seconds(seconds, "measure", job->measure_seconds);
     result_seconds(seconds, "write", job->write_seconds);
     result_seconds(seconds, "total", now_seconds() - job->session->started);
     return session_result(job->session, result, err);
@@ -189,6 +221,7 @@ void training_close(struct training *job)
 {
     names_free(job->file_names, job->data.columns);
     cJSON_Delete(job->model.encoder);
+    candidates_clear(&job->candidates);
     spot_kmeans_free(job->model.kmeans);
     spot_gmm_free(job->model.gmm);
     prepared_free(&job->data);

@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "app/candidates.h"
 #include "app/session.h"
 #include "models/model_file.h"
 
@@ -14,7 +15,10 @@ struct training {
     struct prepared data;
     char **file_names; /* (data.columns) from the encoder's file beside a .npy, or NULL */
     struct model model;
-    double init_seconds, fit_seconds, write_seconds; /* init_seconds are part of fit_seconds */
+    struct candidates candidates;     /* a range of k, and what was measured */
+    bool measured;                    /* silhouette and the like too */
+    double init_seconds, fit_seconds; /* init_seconds are part of fit_seconds */
+    double measure_seconds, write_seconds;
 };
 
 /* Refuses, before any work, outputs that cannot be written. */
@@ -29,11 +33,19 @@ struct spot_matrix training_rows(const struct training *job);
 /* Adds what was found to an object. */
 typedef void training_findings(cJSON *object, const struct training *job);
 
+/* Refuses a range of k that the rows do not suffice for, or that goes with a file of --init, before
+ * the first fit. */
+int training_check_range(const struct training *job, int32_t lowest_k, int32_t highest_k,
+                         const char *init_path, struct spot_error *err);
+
+/* Says which k of a range is suggested, and why. */
+void training_log_choice(const struct training *job);
+
 /* Writes the model and --metrics. */
 int training_write(struct training *job, training_findings *findings, struct spot_error *err);
 
 /* The table and the pictures, for whom they were asked. */
-int training_show(const struct training *job, int32_t k, struct spot_error *err);
+int training_show(const struct training *job, struct spot_error *err);
 
 /* The result line. */
 int training_print(const struct training *job, training_findings *findings, struct spot_error *err);
