@@ -3,7 +3,7 @@
  * threads. */
 #include <string.h>
 
-#include "fallback/cpu_kmeans.h"
+#include "fallback/cpu_order.h"
 
 /* Whether row a of the handle comes before row b when their distances are equal. */
 static bool row_before(const struct backend_data *data, int64_t a, int64_t b)
@@ -52,7 +52,7 @@ static void search_task(void *arg, int64_t task, int worker_index)
     const struct search *search = arg;
     struct kmeans_run *run = search->run;
     struct kmeans_worker *worker = &run->workers[worker_index];
-    const struct backend_data *data = run->data;
+    const struct backend_data *data = run->rows;
     int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
     _Alignas(64) double d2[BLOCK_ROWS];
     for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
@@ -77,11 +77,13 @@ int cpu_farthest(struct kmeans_run *run, const double *centres, int32_t count,
     search.filter.exact = centres;
     for (int i = 0; i < run->threads; i++)
         run->workers[i].far_found = 0;
-    double work = (double)run->data->rows * run->data->columns * 16;
-    cpu_parallel(run->data->backend, run->data->tasks, work, search_task, &search);
+    double work = (double)run->rows->rows * run->rows->columns * 16;
+    cpu_parallel(run->rows->backend, run->rows->tasks, work, search_task, &search);
     *found = 0;
     for (int i = 0; i < run->threads; i++)
         for (int32_t f = 0; f < run->workers[i].far_found; f++)
-            insert(run->data, far, found, count, run->workers[i].far[f]);
+            insert(run->rows, far, found, count, run->workers[i].far[f]);
+    for (int32_t f = 0; run->order != NULL && f < *found; f++)
+        far[f].row = run->order->row_at[far[f].row];
     return SPOT_OK;
 }

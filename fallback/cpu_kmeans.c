@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "fallback/cpu_order.h"
 #include "numerics/update.h"
 
 static int partial_open(struct kmeans_partial *partial, int32_t k, int32_t columns)
@@ -55,6 +56,7 @@ static void worker_close(struct kmeans_worker *worker)
 static void run_close(struct kmeans_run *run)
 {
     if (run == NULL) return;
+    if (run->order != NULL) cpu_order_close(run);
     for (int i = 0; run->workers != NULL && i < run->threads; i++)
         worker_close(&run->workers[i]);
     free(run->workers);
@@ -75,6 +77,8 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
     struct kmeans_run *run = calloc(1, sizeof *run);
     if (run == NULL) return spot_fail_memory(err, "the KMeans run");
     run->data = data;
+    run->rows = data;
+    run->looked = data->rows;
     run->quantiser = quantiser;
     run->kernels = data->backend->kernels;
     run->k = k;
@@ -114,8 +118,9 @@ static int move_centres(struct kmeans_run *run, const double *centres, struct sp
 
 static int start(struct kmeans_run *run, const double *centres, struct spot_error *err)
 {
-    for (int64_t i = 0; i < run->data->blocks * BLOCK_ROWS; i++)
+    for (int64_t i = 0; i < run->rows->blocks * BLOCK_ROWS; i++)
         run->labels[i] = -1;
+    run->looked = run->rows->rows;
     cpu_partial_clear(&run->totals, run->k, run->data->columns);
     int status = move_centres(run, centres, err);
     cpu_unsettle(run);
@@ -198,12 +203,12 @@ static int run_steps(struct kmeans_run *run, int32_t max_steps, double tolerance
 static struct int128 weighted_inertia(const struct kmeans_run *run, int64_t block, const double *d2)
 {
     struct int128 sum = int128_from(0);
-    int32_t rows = block_rows(run->data, block);
+    int32_t rows = block_rows(run->rows, block);
     for (int32_t i = 0; i < rows; i++) {
         int64_t row = block * BLOCK_ROWS + i;
         int64_t term = quantise(d2[i], run->quantiser->distance_scale);
         struct int128 weight =
-            int128_multiply(row_weight(run->data, row), row_count(run->data, row));
+            int128_multiply(row_weight(run->rows, row), row_count(run->rows, row));
         sum = int128_add(sum, int128_times(weight, term));
     }
     return sum;
@@ -213,7 +218,7 @@ static void inertia_task(void *arg, int64_t task, int worker_index)
 {
     struct kmeans_run *run = arg;
     struct kmeans_worker *worker = &run->workers[worker_index];
-    const struct backend_data *data = run->data;
+    const struct backend_data *data = run->rows;
     int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
     _Alignas(64) double d2[BLOCK_ROWS];
     for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
@@ -236,8 +241,8 @@ static int inertia(struct kmeans_run *run, struct int128 *total, struct spot_err
     (void)err;
     for (int i = 0; i < run->threads; i++)
         run->workers[i].inertia = int128_from(0);
-    double work = (double)run->data->rows * run->data->columns * 16;
-    cpu_parallel(run->data->backend, run->data->tasks, work, inertia_task, run);
+    double work = (double)run->rows->rows * run->rows->columns * 16;
+    cpu_parallel(run->rows->backend, run->rows->tasks, work, inertia_task, run);
     *total = int128_from(0);
     for (int i = 0; i < run->threads; i++)
         *total = int128_add(*total, run->workers[i].inertia);
@@ -248,7 +253,14 @@ static int copy_labels(struct kmeans_run *run, int64_t first, int64_t rows, int3
                        struct spot_error *err)
 {
     (void)err;
-    memcpy(labels, run->labels + first, (size_t)rows * sizeof *labels);
+    if (run->order == NULL) {
+        memcpy(labels, run->labels + first, (size_t)rows * sizeof *labels);
+        return SPOT_OK;
+    }
+    for (int64_t place = 0; place < run->rows->rows; place++) {
+        int64_t at = run->order->row_at[place] - first;
+        if (at >= 0 && at < rows) labels[at] = run->labels[place];
+    }
     return SPOT_OK;
 }
 
@@ -262,11 +274,9 @@ void data_row(const struct backend_data *data, int64_t row, float *values)
 static int copy_row(struct kmeans_run *run, int64_t row, float *values, int64_t *weight,
                     int32_t *label, struct spot_error *err)
 {
-    (void)err;
     data_row(run->data, row, values);
     *weight = row_weight(run->data, row);
-    *label = run->labels[row];
-    return SPOT_OK;
+    return copy_labels(run, row, 1, label, err);
 }
 
 const struct backend_kmeans cpu_kmeans = {

@@ -7,6 +7,9 @@
 #include "fallback/cpu.h"
 #include "fallback/filter.h"
 
+struct near_centres;
+struct row_order;
+
 /* What one thread adds up during a pass. The int64 sums are emptied into the wide ones before they
  * could overflow. */
 struct kmeans_worker {
@@ -21,6 +24,8 @@ struct kmeans_worker {
     struct int128 inertia;
     struct kmeans_far *far; /* (far_count) farthest rows so far, best first */
     int32_t far_found;
+    struct near_centres *near; /* (2) of a task and of a block, or NULL */
+    int64_t looked;            /* rows given to the filter in this pass */
 };
 
 /* k-means++ between two centres. A centre taken stays pending until the next pass over the rows. */
@@ -39,6 +44,11 @@ struct kmeans_seeding {
 
 struct kmeans_run {
     struct backend_data *data;
+    const struct backend_data *rows; /* what passes walk: data, or its copy in `order` */
+    struct row_order *order;         /* or NULL */
+    struct near_centres *centres;    /* all of them, when there is an order */
+    double work_done;                /* of the passes so far, a row and centre and column each */
+    int64_t looked;                  /* rows that the last pass looked at */
     const struct quantiser *quantiser;
     const struct kmeans_kernels *kernels;
     int32_t k;
@@ -49,7 +59,7 @@ struct kmeans_run {
     float drift_above;             /* the same, rounded up */
     float *block_limits;           /* (blocks) the rows are settled while the drift is below */
     float *row_limits;             /* (blocks * BLOCK_ROWS) the same for single rows, or NULL */
-    int32_t *labels;               /* (blocks * BLOCK_ROWS), -1 before the first pass */
+    int32_t *labels;               /* (blocks * BLOCK_ROWS) of `rows`, -1 before the first pass */
     struct kmeans_partial totals;  /* always the sums of the labels */
     struct kmeans_worker *workers; /* (threads) */
     int threads;
@@ -68,6 +78,9 @@ void cpu_unsettle(struct kmeans_run *run);
 /* After filter.exact has changed. */
 void cpu_pack_centres(struct kmeans_run *run);
 void cpu_pass(struct kmeans_run *run);
+/* Puts the rows in spatial order where that is likely to pay. */
+void cpu_order(struct kmeans_run *run);
+void cpu_order_close(struct kmeans_run *run);
 void seeding_close(struct kmeans_seeding *seeding);
 int cpu_farthest(struct kmeans_run *run, const double *centres, int32_t count,
                  struct kmeans_far *far, int32_t *found, struct spot_error *err);

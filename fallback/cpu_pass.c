@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "fallback/cpu_kmeans.h"
+#include "fallback/cpu_order.h"
 
 /* A block with more rows to look at than this is taken as it is. */
 enum { GATHER_MOST = 32 };
@@ -16,9 +16,9 @@ void cpu_unsettle(struct kmeans_run *run)
     run->drift = 0.0;
     run->drift_above = 0.0f;
     run->filter.filter.drift = 0.0f;
-    for (int64_t b = 0; b < run->data->blocks; b++)
+    for (int64_t b = 0; b < run->rows->blocks; b++)
         run->block_limits[b] = -1.0f;
-    for (int64_t i = 0; run->row_limits != NULL && i < run->data->blocks * BLOCK_ROWS; i++)
+    for (int64_t i = 0; run->row_limits != NULL && i < run->rows->blocks * BLOCK_ROWS; i++)
         run->row_limits[i] = -1.0f;
 }
 
@@ -85,7 +85,7 @@ static void add_wide(const struct kmeans_run *run, struct kmeans_worker *worker,
 static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t row,
                      const float *x, int32_t from, int32_t to)
 {
-    int64_t weight = row_weight(run->data, row), count = row_count(run->data, row);
+    int64_t weight = row_weight(run->rows, row), count = row_count(run->rows, row);
     worker->wide.moved += count;
     worker->sizes[to] += count;
     if (from >= 0) worker->sizes[from] -= count;
@@ -96,7 +96,7 @@ static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker,
         return;
     }
     weight *= count;
-    if (worker->load > run->load_limit - weight) empty_narrow(worker, run->k, run->data->columns);
+    if (worker->load > run->load_limit - weight) empty_narrow(worker, run->k, run->rows->columns);
     worker->load += weight;
     add_narrow(run, worker, x, to, weight);
     if (from >= 0) add_narrow(run, worker, x, from, -weight);
@@ -106,7 +106,7 @@ static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker,
 static void move_weighted(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t block,
                           const int32_t *old, const int32_t *labels)
 {
-    const float *x = data_block(run->data, block);
+    const float *x = data_block(run->rows, block);
     for (int32_t i = 0; i < BLOCK_ROWS; i++)
         if (old[i] != labels[i])
             move_row(run, worker, block * BLOCK_ROWS + i, x + i, old[i], labels[i]);
@@ -116,7 +116,7 @@ static void move_weighted(const struct kmeans_run *run, struct kmeans_worker *wo
 static void move_plain(const struct kmeans_run *run, struct kmeans_worker *worker, const float *x,
                        const int32_t *old, const int32_t *labels)
 {
-    const int32_t columns = run->data->columns;
+    const int32_t columns = run->rows->columns;
     if (worker->load > run->load_limit - BLOCK_ROWS) empty_narrow(worker, run->k, columns);
     worker->load += BLOCK_ROWS;
     uint64_t moved =
@@ -126,15 +126,19 @@ static void move_plain(const struct kmeans_run *run, struct kmeans_worker *worke
 
 /* ---- Rows to look at ------------------------------------------------------------------------ */
 
-static void pass_block(struct kmeans_run *run, struct kmeans_worker *worker, int64_t block)
+/* index: the numbers of the filter's centres, or NULL where it has all. */
+static void pass_block(struct kmeans_run *run, struct kmeans_worker *worker, int64_t block,
+                       const struct kmeans_filter *filter, const int32_t *index)
 {
-    const float *x = data_block(run->data, block);
+    const float *x = data_block(run->rows, block);
     int32_t *old = run->labels + block * BLOCK_ROWS;
-    int32_t rows = block_rows(run->data, block);
+    int32_t rows = block_rows(run->rows, block);
     _Alignas(64) int32_t labels[BLOCK_ROWS];
     struct filter_limits limits;
-    worker->wide.near_ties +=
-        filter_block(run->kernels, &run->filter.filter, x, rows, labels, &limits);
+    worker->looked += rows;
+    worker->wide.near_ties += filter_block(run->kernels, filter, x, rows, labels, &limits);
+    for (int32_t i = 0; index != NULL && i < rows; i++)
+        labels[i] = index[labels[i]];
     run->block_limits[block] = limits.least;
     if (run->row_limits != NULL)
         memcpy(run->row_limits + block * BLOCK_ROWS, limits.rows, sizeof limits.rows);
@@ -156,6 +160,7 @@ static void pass_gathered(struct kmeans_run *run, struct kmeans_worker *worker)
     int32_t old[BLOCK_ROWS] = {0};
     struct filter_limits limits;
     if (count == 0) return;
+    worker->looked += count;
     worker->wide.near_ties +=
         filter_block(run->kernels, &run->filter.filter, worker->gathered, count, labels, &limits);
     for (int32_t i = 0; i < count; i++) {
@@ -173,12 +178,12 @@ static void pass_gathered(struct kmeans_run *run, struct kmeans_worker *worker)
 /* Gathers the rows of a block that are not settled, or takes it whole if they are many. */
 static void pass_rows(struct kmeans_run *run, struct kmeans_worker *worker, int64_t block)
 {
-    const struct backend_data *data = run->data;
+    const struct backend_data *data = run->rows;
     uint64_t open = run->kernels->unsettled(run->row_limits + block * BLOCK_ROWS, run->drift_above);
     if (block_rows(data, block) < BLOCK_ROWS) open &= ((uint64_t)1 << block_rows(data, block)) - 1;
     const int32_t count = __builtin_popcountll(open);
     if (count > GATHER_MOST) {
-        pass_block(run, worker, block);
+        pass_block(run, worker, block, &run->filter.filter, NULL);
         return;
     }
     if (worker->gathered_count + count > BLOCK_ROWS) pass_gathered(run, worker);
@@ -191,18 +196,46 @@ static void pass_rows(struct kmeans_run *run, struct kmeans_worker *worker, int6
     }
 }
 
+static bool settled(const struct kmeans_run *run, int64_t block)
+{
+    return run->block_limits[block] > run->drift_above;
+}
+
+static int64_t task_end(const struct kmeans_run *run, int64_t task)
+{
+    int64_t blocks = run->rows->blocks;
+    return (task + 1) * TASK_BLOCKS < blocks ? (task + 1) * TASK_BLOCKS : blocks;
+}
+
 static void pass_task(void *arg, int64_t task, int worker_index)
 {
     struct kmeans_run *run = arg;
     struct kmeans_worker *worker = &run->workers[worker_index];
-    int64_t blocks = run->data->blocks;
-    int64_t end = (task + 1) * TASK_BLOCKS < blocks ? (task + 1) * TASK_BLOCKS : blocks;
-    for (int64_t b = task * TASK_BLOCKS; b < end; b++) {
-        if (run->block_limits[b] > run->drift_above) continue;
+    for (int64_t b = task * TASK_BLOCKS; b < task_end(run, task); b++) {
+        if (settled(run, b)) continue;
         if (run->row_limits != NULL)
             pass_rows(run, worker, b);
         else
-            pass_block(run, worker, b);
+            pass_block(run, worker, b, &run->filter.filter, NULL);
+    }
+}
+
+/* The same for rows in spatial order: of all centres those near the task's rows, and of those the
+ * ones near each block's. */
+static void pass_ordered_task(void *arg, int64_t task, int worker_index)
+{
+    struct kmeans_run *run = arg;
+    struct kmeans_worker *worker = &run->workers[worker_index];
+    struct near_centres *near_task = &worker->near[0], *near_block = &worker->near[1];
+    const int64_t box = 2 * (int64_t)run->rows->columns;
+    near_task->list.count = 0;
+    for (int64_t b = task * TASK_BLOCKS; b < task_end(run, task); b++) {
+        if (settled(run, b)) continue;
+        if (near_task->list.count == 0)
+            near_centres_of_box(run, run->order->task_boxes + task * box, run->centres, near_task);
+        near_centres_of_box(run, run->order->block_boxes + b * box, near_task, near_block);
+        struct kmeans_filter few = near_centres_filter(&run->filter, near_block);
+        pass_block(run, worker, b, &few, near_block->list.index);
     }
 }
 
@@ -218,7 +251,9 @@ void cpu_partial_clear(struct kmeans_partial *partial, int32_t k, int32_t column
 static void merge_worker(struct kmeans_run *run, struct kmeans_worker *worker)
 {
     struct kmeans_partial *totals = &run->totals, *part = &worker->wide;
-    int32_t columns = run->data->columns;
+    int32_t columns = run->rows->columns;
+    run->looked += worker->looked;
+    worker->looked = 0;
     if (part->moved > 0) {
         empty_narrow(worker, run->k, columns);
         for (int64_t i = 0; i < (int64_t)run->k * columns; i++)
@@ -238,10 +273,13 @@ static void merge_worker(struct kmeans_run *run, struct kmeans_worker *worker)
 
 void cpu_pass(struct kmeans_run *run)
 {
-    const struct backend_data *data = run->data;
-    double work = (double)data->rows * ((double)run->k * (data->columns + 5) + data->columns);
-    run->totals.moved = run->totals.near_ties = 0;
-    cpu_parallel(data->backend, data->tasks, work, pass_task, run);
+    cpu_order(run);
+    const struct backend_data *rows = run->rows;
+    double work = (double)rows->rows * ((double)run->k * (rows->columns + 5) + rows->columns);
+    run->totals.moved = run->totals.near_ties = run->looked = 0;
+    if (run->order != NULL) near_centres_all(&run->filter, run->centres);
+    cpu_parallel(rows->backend, rows->tasks, work,
+                 run->order != NULL ? pass_ordered_task : pass_task, run);
     for (int i = 0; i < run->threads; i++) {
         pass_gathered(run, &run->workers[i]);
         merge_worker(run, &run->workers[i]);

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #include <math.h>
 
+#include "fallback/near_box.h"
 #include "fallback/transpose.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -394,6 +395,12 @@ static void moments_avx2(const float *x, int32_t rows, double scale, struct bloc
     moments->squares = add_lanes(squares);
 }
 
+static void near_box_avx2(const float *box, int32_t columns, float slack,
+                          const struct centre_list *from, struct centre_list *near, float *work)
+{
+    near_box(box, columns, slack, from, near, work);
+}
+
 const struct kmeans_kernels *kmeans_kernels_avx2(void)
 {
     static const struct kmeans_kernels kernels = {
@@ -404,6 +411,7 @@ const struct kmeans_kernels *kmeans_kernels_avx2(void)
         .move_rows = move_rows_avx2,
         .distances = distances_avx2,
         .potentials = potentials_avx2,
+        .near_box = near_box_avx2,
         .moments = moments_avx2,
         .own_distances = own_distances_avx2,
         .sum_rounded = sum_rounded_avx2,

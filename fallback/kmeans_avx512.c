@@ -372,6 +372,75 @@ static void moments_avx512(const float *x, int32_t rows, double scale,
     moments->squares = _mm512_reduce_add_epi64(squares);
 }
 
+/* Squared distances of 16 centres to the nearest and the farthest point of a box: of low - c and
+ * c - high at most one is positive, and the smaller is how far away the other side is. */
+ALWAYS_INLINE void box_distances(const float *box, int32_t columns, const float *values,
+                                 int64_t stride, __m512 *least, __m512 *most)
+{
+    *least = *most = _mm512_setzero_ps();
+    for (int32_t j = 0; j < columns; j++, values += stride) {
+        __m512 centre = _mm512_loadu_ps(values);
+        __m512 below = _mm512_sub_ps(_mm512_set1_ps(box[j]), centre);
+        __m512 above = _mm512_sub_ps(centre, _mm512_set1_ps(box[columns + j]));
+        __m512 outside = _mm512_max_ps(_mm512_max_ps(below, above), _mm512_setzero_ps());
+        __m512 inside = _mm512_min_ps(below, above);
+        *least = _mm512_fmadd_ps(outside, outside, *least);
+        *most = _mm512_fmadd_ps(inside, inside, *most);
+    }
+}
+
+/* The second smallest of all values, of 16 smallest and 16 second smallest. */
+ALWAYS_INLINE float second_of(__m512 smallest, __m512 second)
+{
+    const __m512 first = _mm512_set1_ps(_mm512_reduce_min_ps(smallest));
+    __mmask16 lowest = _mm512_cmp_ps_mask(smallest, first, _CMP_EQ_OQ);
+    lowest &= (__mmask16)-lowest; /* one of them */
+    return _mm512_reduce_min_ps(_mm512_mask_min_ps(second, (__mmask16)~lowest, second, smallest));
+}
+
+/* Appends those of 16 centres whose bits are set. */
+ALWAYS_INLINE void append_near(const struct centre_list *from, int32_t first, __mmask16 bits,
+                               int32_t columns, struct centre_list *near)
+{
+    const int32_t at = near->count;
+    near->count += __builtin_popcount(bits);
+    __m512i index = _mm512_loadu_si512(from->index + first);
+    __m512 half = _mm512_loadu_ps(from->halves + first);
+    _mm512_storeu_si512(near->index + at, _mm512_maskz_compress_epi32(bits, index));
+    _mm512_storeu_ps(near->halves + at, _mm512_maskz_compress_ps(bits, half));
+    for (int64_t j = 0; j < columns; j++) {
+        __m512 values = _mm512_loadu_ps(from->values + j * from->stride + first);
+        _mm512_storeu_ps(near->values + j * near->stride + at,
+                         _mm512_maskz_compress_ps(bits, values));
+    }
+}
+
+static void near_box_avx512(const float *box, int32_t columns, float slack,
+                            const struct centre_list *from, struct centre_list *near, float *work)
+{
+    __m512 smallest = _mm512_set1_ps(INFINITY), second = smallest;
+    for (int32_t c = 0; c < from->count; c += LANES) {
+        __m512 least, most;
+        box_distances(box, columns, from->values + c, from->stride, &least, &most);
+        const int32_t left = from->count - c;
+        const __mmask16 past = left < LANES ? (__mmask16)(0xffffu << left) : 0;
+        least = _mm512_mask_mov_ps(least, past, _mm512_set1_ps(INFINITY));
+        most = _mm512_mask_mov_ps(most, past, _mm512_set1_ps(INFINITY));
+        _mm512_storeu_ps(work + c, least);
+        second = _mm512_min_ps(_mm512_max_ps(most, smallest), second);
+        smallest = _mm512_min_ps(most, smallest);
+    }
+    const __m512 bound = _mm512_set1_ps(second_of(smallest, second) * NEAR_FACTOR + slack);
+    near->count = 0;
+    for (int32_t c = 0; c < from->count; c += LANES) {
+        const int32_t left = from->count - c;
+        const __mmask16 here = left < LANES ? (__mmask16)((1u << left) - 1) : 0xffff;
+        __mmask16 keep =
+            _mm512_mask_cmp_ps_mask(here, _mm512_loadu_ps(work + c), bound, _CMP_NGT_UQ);
+        if (keep != 0) append_near(from, c, keep, columns, near);
+    }
+}
+
 const struct kmeans_kernels *kmeans_kernels_avx512(void)
 {
     static const struct kmeans_kernels kernels = {
@@ -382,6 +451,7 @@ const struct kmeans_kernels *kmeans_kernels_avx512(void)
         .move_rows = move_rows_avx512,
         .distances = distances_avx512,
         .potentials = potentials_avx512,
+        .near_box = near_box_avx512,
         .moments = moments_avx512,
         .own_distances = own_distances_avx512,
         .sum_rounded = sum_rounded_avx512,

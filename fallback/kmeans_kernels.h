@@ -18,6 +18,9 @@ enum { BLOCK_ROWS = 64 };
 #define ROOM_FACTOR (0.5f * (1.0f - 0x1p-10f))
 #define LIMIT_FACTOR (1.0f - 0x1p-22f)
 
+/* For boxes: more than the rounding of their distances in float32. */
+#define NEAR_FACTOR (1.0f + 1e-5f)
+
 /* Columns of a row of sums, filled up to whole vectors. */
 static inline int32_t padded_columns(int32_t columns)
 {
@@ -61,6 +64,15 @@ struct block_moments {
     int32_t nonzero, vanished; /* rows with x != 0, and of those the ones with r = 0 */
 };
 
+/* Some of the centres, column by column. The arrays have room for 16 more, rounded up to 16. */
+struct centre_list {
+    int32_t count;
+    int64_t stride; /* of a column */
+    int32_t *index; /* (stride) their numbers, ascending */
+    float *halves;  /* (stride) as in kmeans_filter */
+    float *values;  /* (columns, stride) without offset */
+};
+
 struct kmeans_kernels {
     const char *name;
     int32_t tile; /* centres to a tile of the packed layout */
@@ -93,6 +105,12 @@ struct kmeans_kernels {
      * NULL for 1. The caller makes sure that no rounded term exceeds 2^50. */
     void (*potentials)(const float *nearest, const float *d2, int32_t count, double scale,
                        const int64_t *mass, struct int128 *sums);
+
+    /* Of `from` those centres that may be nearest or second nearest to a row in the box (2,
+     * columns), its least and its largest values: not farther from all of it than `slack` more, in
+     * squares, than two others can be. work (2, stride). */
+    void (*near_box)(const float *box, int32_t columns, float slack, const struct centre_list *from,
+                     struct centre_list *near, float *work);
 
     /* Moments of the first `rows` of the 64 values x of one column. */
     void (*moments)(const float *x, int32_t rows, double scale, struct block_moments *moments);

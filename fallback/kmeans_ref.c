@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "fallback/near_box.h"
 #include "numerics/distance.h"
 #include "numerics/quantiser.h"
 
@@ -111,6 +112,12 @@ static int64_t sum_rounded_ref(const double *values, double scale)
     return sum;
 }
 
+static void near_box_ref(const float *box, int32_t columns, float slack,
+                         const struct centre_list *from, struct centre_list *near, float *work)
+{
+    near_box(box, columns, slack, from, near, work);
+}
+
 const struct kmeans_kernels *kmeans_kernels_ref(void)
 {
     static const struct kmeans_kernels kernels = {
@@ -121,6 +128,7 @@ const struct kmeans_kernels *kmeans_kernels_ref(void)
         .move_rows = move_rows_ref,
         .distances = distances_ref,
         .potentials = potentials_ref,
+        .near_box = near_box_ref,
         .moments = moments_ref,
         .own_distances = own_distances_ref,
         .sum_rounded = sum_rounded_ref,
