@@ -102,7 +102,7 @@ static void order_changes_no_bit(void)
         if (engine == NULL) continue;
         for (int shape = CLOUDS; shape <= FAR_AWAY; shape++)
             for (int32_t columns = 1; columns <= 4; columns++) {
-                struct twins twins = make_twins((enum shape)shape, 4500, columns, columns % 2);
+                struct twins twins = make_twins((enum shape)shape, 2500, columns, columns % 2);
                 struct spot_kmeans_options options = spot_kmeans_defaults();
                 options.k = 70 + 60 * (shape % 2);
                 options.max_iter = 25;
