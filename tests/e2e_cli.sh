@@ -127,6 +127,7 @@ for signal in INT:130 TERM:143; do
     code=0
     wait $! || code=$?
     [ "$code" = "${signal#*:}" ] || fail "exit code $code after SIG${signal%:*} while training"
+    rm -f model.json.checkpoint # e2e_resume.sh
     only pipe
 done
 echo "help, result line, streams and signals"

@@ -54,6 +54,7 @@ static const char *const names[OPTION_COUNT] = {
     [OPTION_SAMPLE_WEIGHT] = "sample-weight",
     [OPTION_COMPACT] = "compact",
     [OPTION_MEASURES] = "measures",
+    [OPTION_RESUME] = "resume",
     [OPTION_COVARIANCE] = "covariance",
     [OPTION_REG_COVAR] = "reg-covar",
     [OPTION_TABLE] = "table",
@@ -252,7 +253,7 @@ int arguments_parse(const struct command *command, int argc, char **argv,
 {
     struct argp_option merged[MERGED_OPTIONS];
     struct parse parse = {.command = command, .arguments = arguments, .err = err};
-    *arguments = (struct arguments){0};
+    *arguments = (struct arguments){.argc = argc, .argv = argv};
     int status = check_spelling(command, argc, argv, err);
     if (status < 0) return status;
 

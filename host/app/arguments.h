@@ -34,6 +34,7 @@ enum option_id {
     OPTION_SAMPLE_WEIGHT,
     OPTION_COMPACT,
     OPTION_MEASURES,
+    OPTION_RESUME,
     OPTION_COVARIANCE,
     OPTION_REG_COVAR,
     OPTION_TABLE,
@@ -75,6 +76,8 @@ struct arguments {
     const char *value[OPTION_COUNT]; /* the text given, "" for one without value, NULL: not given */
     const char *argument;            /* the one without an option, or NULL */
     struct text_list inputs, sets;   /* --input and --set, in order */
+    int argc;                        /* all of it, as it was given; argv[0] is no argument */
+    char **argv;
 };
 
 /* Splits argv (argv[0] is skipped). Wrong spelling, an option given twice or without its value:

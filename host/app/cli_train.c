@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/kmeans_settings.h"
+#include "app/resume.h"
 #include "app/training.h"
 #include "app/training_settings.h"
 #include "base/error.h"
@@ -142,6 +143,8 @@ static int train(struct session *session, struct spot_error *err)
     int status;
     SPOT_TRY(training_check(session, err));
     SPOT_TRY(kmeans_settings(session, &settings, err));
+    SPOT_TRY(resume_open(&job, settings.lowest_k, settings.highest_k, err));
+    settings.options.checkpoint = job.checkpoint;
     SPOT_TRY(session_engine(session, err));
     SPOT_TRY(training_read(&job, settings.weight_column, err));
     SPOT_TRY(fit(&job, &settings, err));
@@ -149,6 +152,7 @@ static int train(struct session *session, struct spot_error *err)
     SPOT_TRY(training_show(&job, err));
     SPOT_TRY(training_print(&job, add_findings, err));
 out:
+    status = resume_close(&job, status);
     kmeans_settings_clear(&settings);
     training_close(&job);
     return status;

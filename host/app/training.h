@@ -15,6 +15,8 @@ struct training {
     struct prepared data;
     char **file_names; /* (data.columns) from the encoder's file beside a .npy, or NULL */
     struct model model;
+    spot_checkpoint *checkpoint; /* of the fits, or NULL (resume.h) */
+    char *checkpoint_path;
     struct candidates candidates;     /* a range of k, and what was measured */
     bool measured;                    /* silhouette and the like too */
     double init_seconds, fit_seconds; /* init_seconds are part of fit_seconds */

@@ -30,6 +30,10 @@ const struct argp_option training_options[] = {
      "how much each row counts; the column is no feature then", 2},
     {"compact", OPTION_KEY(OPTION_COMPACT), "auto|on|off", 0,
      "merge equal rows (default: auto, when it pays); changes no bit of a KMeans model", 2},
+    {"resume", OPTION_KEY(OPTION_RESUME), 0, 0,
+     "go on from MODEL.checkpoint, which a training that was stopped leaves, to the same model; "
+     "without such a file, start afresh",
+     2},
     {0},
 };
 
