@@ -3,6 +3,7 @@
 #define SPOT_FALLBACK_CPU_H
 
 #include "backend/backend.h"
+#include "fallback/cpu_rows.h"
 #include "fallback/kmeans_kernels.h"
 
 /* Blocks that one task works through: 4096 rows. */
@@ -21,6 +22,7 @@ struct backend_data {
     struct backend *backend;
     int64_t rows, blocks, tasks;
     int32_t columns;
+    struct cpu_rows arrays;      /* owns the arrays of rows below, and those of runs */
     double *offset;              /* (columns) */
     float *values;               /* (blocks, columns, BLOCK_ROWS) without offset */
     float *largest;              /* (columns) largest |value| */
@@ -28,6 +30,7 @@ struct backend_data {
     int32_t *counts;             /* (rows) original rows each stands for, or NULL: 1 */
     int64_t map_rows;            /* original rows, when a map was given */
     const int32_t *group_of_row; /* (map_rows) borrowed, or NULL */
+    struct cpu_rows originals;   /* for passes over the original rows, when there is a map */
 };
 
 /* Runs the tasks on all threads, or on this one alone where the work, in scalar operations, is so
@@ -35,12 +38,20 @@ struct backend_data {
 void cpu_parallel(const struct backend *backend, int64_t tasks, double work, backend_task *task,
                   void *arg);
 
+/* A line for the host's log. */
+void cpu_log(const struct backend *backend, enum spot_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Where memory is limited: SPOT_ENOMEM with the numbers when `bytes` more for `what` exceed it. */
+int cpu_check_memory(const struct backend *backend, int64_t bytes, const char *what,
+                     struct spot_error *err);
+
 int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
                   const float *largest, int64_t batch_rows, struct backend_data **data,
                   struct spot_error *err);
 int cpu_data_put(struct backend_data *data, int64_t first, int64_t rows, const float *values,
                  const int64_t *weights, const int32_t *counts, struct spot_error *err);
-int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row,
+int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row, int scratch,
                  struct spot_error *err);
 int cpu_data_moments(struct backend_data *data, const double *scale, struct column_moments *moments,
                      struct spot_error *err);

@@ -2,11 +2,13 @@
  * avx512 forces one; all give the same bits but for mixtures, which sum floats. */
 #include "fallback/cpu.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/scratch.h"
 #include "fallback/cpu_detect.h"
 #include "fallback/mixture_kernels.h"
 
@@ -22,6 +24,29 @@ void cpu_parallel(const struct backend *backend, int64_t tasks, double work, bac
     }
     for (int64_t t = 0; t < tasks; t++)
         task(arg, t, 0);
+}
+
+void cpu_log(const struct backend *backend, enum spot_log_level level, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+    if (backend->host.log == NULL) return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    backend->host.log(backend->host.arg, level, text);
+}
+
+int cpu_check_memory(const struct backend *backend, int64_t bytes, const char *what,
+                     struct spot_error *err)
+{
+    const int64_t limit = backend->host.memory, used = limit > 0 ? resident_bytes() : 0;
+    if (limit <= 0 || bytes <= limit - used) return SPOT_OK;
+    return spot_fail(err, SPOT_ENOMEM,
+                     "%s: %lld MB are needed beside the %lld MB in use, but %lld MB are allowed; "
+                     "allow more memory",
+                     what, (long long)(bytes >> 20) + 1, (long long)(used >> 20),
+                     (long long)(limit >> 20));
 }
 
 static const struct kmeans_kernels *best_kernels(void)

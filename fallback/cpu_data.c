@@ -8,11 +8,16 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+/* Bytes that a block of 64 rows takes beside its values, at most: weight, count, label, limits,
+ * distance and rounded term. */
+enum { ROW_STATE = BLOCK_ROWS * (8 + 4 + 4 + 4 + 4 + 8) + 4 };
+
 int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
                   const float *largest, int64_t batch_rows, struct backend_data **out,
                   struct spot_error *err)
 {
-    (void)batch_rows; /* resident: a batch is only how the rows arrive */
+    int status;
+    (void)batch_rows; /* a batch is only how the rows arrive */
     *out = NULL;
     struct backend_data *data = calloc(1, sizeof *data);
     if (data == NULL) return spot_fail_memory(err, "the data handle");
@@ -23,27 +28,33 @@ int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const 
     data->tasks = (data->blocks + TASK_BLOCKS - 1) / TASK_BLOCKS;
     data->offset = spot_alloc(columns, sizeof *data->offset);
     data->largest = spot_alloc(columns, sizeof *data->largest);
-    size_t block_bytes;
-    if (!__builtin_mul_overflow((size_t)columns, BLOCK_ROWS * sizeof(float), &block_bytes))
-        data->values = spot_alloc(data->blocks, block_bytes);
-    if (data->offset == NULL || data->largest == NULL || data->values == NULL) {
-        cpu_data_close(data);
-        return spot_fail_memory(err, "the rows");
+    if (data->offset == NULL || data->largest == NULL) {
+        status = spot_fail_memory(err, "the rows");
+        goto out;
     }
+    const size_t values_bytes = (size_t)columns * BLOCK_ROWS * sizeof(float);
+    SPOT_TRY(cpu_rows_open(&data->arrays, backend, data->blocks, values_bytes + ROW_STATE, err));
+    SPOT_TRY(cpu_rows_alloc(&data->arrays, values_bytes, "the rows", &data->values, err));
+    if (data->arrays.window > 0)
+        cpu_log(backend, SPOT_LOG_INFO,
+                "the rows stream through temporary files, %.3g MB at a time",
+                1e-6 * (double)data->arrays.window * (double)(values_bytes + ROW_STATE));
     memcpy(data->offset, offset, (size_t)columns * sizeof *offset);
     memcpy(data->largest, largest, (size_t)columns * sizeof *largest);
     *out = data;
     return SPOT_OK;
+out:
+    cpu_data_close(data);
+    return status;
 }
 
 void cpu_data_close(struct backend_data *data)
 {
     if (data == NULL) return;
+    cpu_rows_close(&data->arrays);
+    cpu_rows_close(&data->originals);
     free(data->offset);
-    free(data->values);
     free(data->largest);
-    free(data->weights);
-    free(data->counts);
     free(data);
 }
 
@@ -95,40 +106,60 @@ static void fill_last_block(struct backend_data *data)
 }
 
 /* Keeps a copy of a per-row array that came with a batch; it is made when the first one arrives. */
-static int put_array(void **array, int64_t total, int64_t first, int64_t rows, const void *values,
-                     size_t size, struct spot_error *err)
-{
-    if (values == NULL) return SPOT_OK;
-    if (*array == NULL) *array = spot_alloc(total, size);
-    if (*array == NULL) return spot_fail_memory(err, "the rows' weights");
-    memcpy((char *)*array + (size_t)first * size, values, (size_t)rows * size);
-    return SPOT_OK;
-}
-
-int cpu_data_put(struct backend_data *data, int64_t first, int64_t rows, const float *values,
-                 const int64_t *weights, const int32_t *counts, struct spot_error *err)
+static int put_array(struct cpu_rows *arrays, void *array, int64_t first, int64_t rows,
+                     const void *values, size_t size, struct spot_error *err)
 {
     int status = SPOT_OK;
-    if (rows == 0) return SPOT_OK;
-    SPOT_TRY(
-        put_array((void **)&data->weights, data->rows, first, rows, weights, sizeof *weights, err));
-    SPOT_TRY(
-        put_array((void **)&data->counts, data->rows, first, rows, counts, sizeof *counts, err));
-    struct put put = {data, first, rows, values};
-    int64_t tasks = (first + rows - 1) / TASK_ROWS - first / TASK_ROWS + 1;
-    cpu_parallel(data->backend, tasks, (double)rows * data->columns * 16, put_task, &put);
-    if (first + rows == data->rows) fill_last_block(data);
+    if (values == NULL) return SPOT_OK;
+    if (*(void **)array == NULL)
+        SPOT_TRY(cpu_rows_alloc(arrays, BLOCK_ROWS * size, "the rows' weights", array, err));
+    memcpy(*(char **)array + (size_t)first * size, values, (size_t)rows * size);
 out:
     return status;
 }
 
-int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row,
+static int put_rows(struct backend_data *data, int64_t first, int64_t rows, const float *values,
+                    const int64_t *weights, const int32_t *counts, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    SPOT_TRY(put_array(&data->arrays, &data->weights, first, rows, weights, sizeof *weights, err));
+    SPOT_TRY(put_array(&data->arrays, &data->counts, first, rows, counts, sizeof *counts, err));
+    struct put put = {data, first, rows, values};
+    int64_t tasks = (first + rows - 1) / TASK_ROWS - first / TASK_ROWS + 1;
+    cpu_parallel(data->backend, tasks, (double)rows * data->columns * 16, put_task, &put);
+    if (first + rows == data->rows) fill_last_block(data);
+    cpu_rows_done(&data->arrays, first / BLOCK_ROWS, (first + rows - 1) / BLOCK_ROWS + 1);
+out:
+    return status;
+}
+
+/* A batch that is longer than a window goes in parts. */
+int cpu_data_put(struct backend_data *data, int64_t first, int64_t rows, const float *values,
+                 const int64_t *weights, const int32_t *counts, struct spot_error *err)
+{
+    const int64_t most = data->arrays.window > 0 ? data->arrays.window * BLOCK_ROWS : rows;
+    for (int64_t done = 0; done < rows; done += most) {
+        int64_t part = rows - done < most ? rows - done : most;
+        int status = put_rows(data, first + done, part, values + done * data->columns,
+                              weights == NULL ? NULL : weights + done,
+                              counts == NULL ? NULL : counts + done, err);
+        if (status < 0) return status;
+    }
+    return SPOT_OK;
+}
+
+int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row, int scratch,
                  struct spot_error *err)
 {
-    (void)err;
+    const int64_t blocks = (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    const size_t block_bytes = BLOCK_ROWS * sizeof *group_of_row;
     data->map_rows = rows;
     data->group_of_row = group_of_row;
-    return SPOT_OK;
+    data->originals = (struct cpu_rows){.backend = data->backend, .blocks = blocks};
+    if (!scratch) return SPOT_OK;
+    int status = cpu_rows_open(&data->originals, data->backend, blocks, block_bytes, err);
+    if (status < 0) return status;
+    return cpu_rows_borrow(&data->originals, block_bytes, group_of_row, err);
 }
 
 /* ---- Moments -------------------------------------------------------------------------------- */
@@ -185,8 +216,10 @@ int cpu_data_moments(struct backend_data *data, const double *scale, struct colu
     struct moments_pass pass = {data, scale, NULL};
     pass.parts = spot_alloc_zero((int64_t)threads * data->columns, sizeof *pass.parts);
     if (pass.parts == NULL) return spot_fail_memory(err, "the columns' moments");
-    cpu_parallel(data->backend, data->tasks, (double)data->rows * data->columns * 16, moments_task,
-                 &pass);
+    cpu_rows_pass(&data->arrays, &(struct row_pass){.task_blocks = TASK_BLOCKS,
+                                                    .work = (double)data->rows * data->columns * 16,
+                                                    .task = moments_task,
+                                                    .arg = &pass});
     for (int32_t j = 0; j < data->columns; j++) {
         moments[j] = pass.parts[j];
         for (int t = 1; t < threads; t++) {

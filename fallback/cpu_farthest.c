@@ -77,8 +77,11 @@ int cpu_farthest(struct kmeans_run *run, const double *centres, int32_t count,
     search.filter.exact = centres;
     for (int i = 0; i < run->threads; i++)
         run->workers[i].far_found = 0;
-    double work = (double)run->rows->rows * run->rows->columns * 16;
-    cpu_parallel(run->rows->backend, run->rows->tasks, work, search_task, &search);
+    cpu_rows_pass(&run->data->arrays,
+                  &(struct row_pass){.task_blocks = TASK_BLOCKS,
+                                     .work = (double)run->data->rows * run->data->columns * 16,
+                                     .task = search_task,
+                                     .arg = &search});
     *found = 0;
     for (int i = 0; i < run->threads; i++)
         for (int32_t f = 0; f < run->workers[i].far_found; f++)

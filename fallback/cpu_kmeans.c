@@ -62,12 +62,25 @@ static void run_close(struct kmeans_run *run)
     free(run->workers);
     partial_close(&run->totals);
     filter_close(&run->filter);
-    free(run->labels);
-    free(run->block_limits);
-    free(run->row_limits);
     free(run->scale);
-    seeding_close(&run->seeding);
+    if (run->data != NULL) {
+        struct cpu_rows *arrays = &run->data->arrays;
+        cpu_rows_free(arrays, run->labels);
+        cpu_rows_free(arrays, run->block_limits);
+        cpu_rows_free(arrays, run->row_limits);
+        seeding_close(arrays, &run->seeding);
+    }
     free(run);
+}
+
+/* What a run takes whatever the number of rows: each thread's sums, the totals, the filter. */
+static int64_t run_bytes(const struct kmeans_run *run)
+{
+    const double k = run->k, columns = run->data->columns, wide = sizeof(struct int128);
+    const double worker = k * (columns + 8) * 8 + k * (16 + sizeof(struct kmeans_far)) +
+                          columns * BLOCK_ROWS * 4 + k * (columns + 1) * wide;
+    const double bytes = run->threads * worker + k * (columns + 1) * (wide + 24);
+    return bytes < 0x1p62 ? (int64_t)bytes : INT64_MAX / 2;
 }
 
 static int run_open(struct backend_data *data, int32_t k, const struct quantiser *quantiser,
@@ -85,14 +98,14 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
     run->plain = data->weights == NULL && data->counts == NULL;
     run->threads = data->backend->host.threads;
     run->load_limit = (int64_t)1 << (62 - quantiser->column_bits);
+    int status = cpu_check_memory(data->backend, run_bytes(run), "the clusters", err);
+    if (status < 0) {
+        free(run);
+        return status;
+    }
     run->workers = calloc((size_t)run->threads, sizeof *run->workers);
-    run->labels = spot_alloc(data->blocks * BLOCK_ROWS, sizeof *run->labels);
-    run->block_limits = spot_alloc(data->blocks, sizeof *run->block_limits);
-    bool by_row = run->plain && (int64_t)k * (data->columns + 5) >= ROW_LIMITS_WORK;
-    if (by_row) run->row_limits = spot_alloc(data->blocks * BLOCK_ROWS, sizeof *run->row_limits);
     run->scale = spot_alloc_zero(padded_columns(data->columns), sizeof *run->scale);
-    int failed = run->workers == NULL || run->labels == NULL || run->scale == NULL ||
-                 run->block_limits == NULL || (by_row && run->row_limits == NULL);
+    int failed = run->workers == NULL || run->scale == NULL;
     failed = failed || partial_open(&run->totals, k, data->columns) < 0;
     failed =
         failed || filter_open(&run->filter, k, data->columns, data->offset, run->kernels->tile) < 0;
@@ -116,13 +129,34 @@ static int move_centres(struct kmeans_run *run, const double *centres, struct sp
     return SPOT_OK;
 }
 
+/* The arrays of a run, when the first one starts. */
+static int open_labels(struct kmeans_run *run, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    struct cpu_rows *arrays = &run->data->arrays;
+    const bool by_row = run->plain && (int64_t)run->k * (run->data->columns + 5) >= ROW_LIMITS_WORK;
+    if (run->labels != NULL) return SPOT_OK;
+    if (by_row)
+        SPOT_TRY(cpu_rows_alloc(arrays, BLOCK_ROWS * sizeof(float), "the rows' limits",
+                                &run->row_limits, err));
+    SPOT_TRY(cpu_rows_alloc(arrays, sizeof(float), "the blocks' limits", &run->block_limits, err));
+    SPOT_TRY(
+        cpu_rows_alloc(arrays, BLOCK_ROWS * sizeof *run->labels, "the labels", &run->labels, err));
+out:
+    return status;
+}
+
 static int start(struct kmeans_run *run, const double *centres, struct spot_error *err)
 {
-    for (int64_t i = 0; i < run->rows->blocks * BLOCK_ROWS; i++)
-        run->labels[i] = -1;
+    const int32_t none = -1;
+    struct cpu_rows *arrays = &run->data->arrays;
+    if (arrays->window > 0) seeding_close(arrays, &run->seeding); /* nothing to stream beside */
+    int status = open_labels(run, err);
+    if (status < 0) return status;
+    cpu_rows_fill(arrays, run->labels, BLOCK_ROWS, &none);
     run->looked = run->rows->rows;
     cpu_partial_clear(&run->totals, run->k, run->data->columns);
-    int status = move_centres(run, centres, err);
+    status = move_centres(run, centres, err);
     cpu_unsettle(run);
     return status;
 }
@@ -241,8 +275,11 @@ static int inertia(struct kmeans_run *run, struct int128 *total, struct spot_err
     (void)err;
     for (int i = 0; i < run->threads; i++)
         run->workers[i].inertia = int128_from(0);
-    double work = (double)run->rows->rows * run->rows->columns * 16;
-    cpu_parallel(run->rows->backend, run->rows->tasks, work, inertia_task, run);
+    cpu_rows_pass(&run->data->arrays,
+                  &(struct row_pass){.task_blocks = TASK_BLOCKS,
+                                     .work = (double)run->data->rows * run->data->columns * 16,
+                                     .task = inertia_task,
+                                     .arg = run});
     *total = int128_from(0);
     for (int i = 0; i < run->threads; i++)
         *total = int128_add(*total, run->workers[i].inertia);
@@ -255,6 +292,7 @@ static int copy_labels(struct kmeans_run *run, int64_t first, int64_t rows, int3
     (void)err;
     if (run->order == NULL) {
         memcpy(labels, run->labels + first, (size_t)rows * sizeof *labels);
+        cpu_rows_done(&run->data->arrays, first / BLOCK_ROWS, (first + rows) / BLOCK_ROWS);
         return SPOT_OK;
     }
     for (int64_t place = 0; place < run->rows->rows; place++) {
@@ -276,7 +314,8 @@ static int copy_row(struct kmeans_run *run, int64_t row, float *values, int64_t 
 {
     data_row(run->data, row, values);
     *weight = row_weight(run->data, row);
-    return copy_labels(run, row, 1, label, err);
+    *label = -1;
+    return run->labels == NULL ? SPOT_OK : copy_labels(run, row, 1, label, err);
 }
 
 const struct backend_kmeans cpu_kmeans = {

@@ -59,7 +59,8 @@ struct kmeans_run {
     float drift_above;             /* the same, rounded up */
     float *block_limits;           /* (blocks) the rows are settled while the drift is below */
     float *row_limits;             /* (blocks * BLOCK_ROWS) the same for single rows, or NULL */
-    int32_t *labels;               /* (blocks * BLOCK_ROWS) of `rows`, -1 before the first pass */
+    int32_t *labels;               /* (blocks * BLOCK_ROWS) of `rows`, -1 before the first pass;
+                                      with the limits from start() on */
     struct kmeans_partial totals;  /* always the sums of the labels */
     struct kmeans_worker *workers; /* (threads) */
     int threads;
@@ -81,7 +82,7 @@ void cpu_pass(struct kmeans_run *run);
 /* Puts the rows in spatial order where that is likely to pay. */
 void cpu_order(struct kmeans_run *run);
 void cpu_order_close(struct kmeans_run *run);
-void seeding_close(struct kmeans_seeding *seeding);
+void seeding_close(struct cpu_rows *arrays, struct kmeans_seeding *seeding);
 int cpu_farthest(struct kmeans_run *run, const double *centres, int32_t count,
                  struct kmeans_far *far, int32_t *found, struct spot_error *err);
 int cpu_seed_begin(struct kmeans_run *run, struct spot_error *err);

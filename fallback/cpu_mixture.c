@@ -25,10 +25,14 @@ struct mixture_run {
     const struct mixture_kernels *kernels;
     double weight_unit;
     struct mixture_space space;
-    int64_t terms, room;           /* of a component: in plain order, and in the kernels' */
-    int64_t task_blocks, tasks;    /* blocks of a task, and how many tasks */
-    int64_t part;                  /* doubles of a task's sums: log-likelihood, (k, terms) */
-    double *parts;                 /* (tasks, part) */
+    int64_t terms, room;        /* of a component: in plain order, and in the kernels' */
+    int64_t task_blocks, tasks; /* blocks of a task, and how many tasks */
+    int64_t part;               /* doubles of a task's sums: log-likelihood, (k, terms) */
+    int64_t step;               /* tasks of a window: all, where rows do not stream */
+    double *parts;              /* (step, part) of the current window's tasks */
+    double *windows;            /* (levels, part) sums of 2^level windows each, where they are */
+    int32_t levels;             /* of the tree above the windows */
+    int64_t finished;           /* windows of the current pass; bit `level` of it: there is one */
     double *work, *density, *sums; /* (threads, ...) */
 
     /* of the current pass */
@@ -51,11 +55,34 @@ static void cut_tasks(struct mixture_run *run)
     }
 }
 
+/* Windows are a power of two tasks, so that their sums are nodes of the tree; of fewer where these
+ * sums would take more than the windows themselves. */
+static void cut_windows(struct mixture_run *run)
+{
+    const struct cpu_rows *arrays = &run->data->arrays;
+    run->step = cpu_rows_step(arrays, run->task_blocks);
+    while (arrays->window > 0 && run->step > 64 && run->step * run->part > LARGEST_PARTS / 16)
+        run->step /= 2;
+    run->levels = 1;
+    while ((run->tasks + run->step - 1) / run->step >> run->levels > 0)
+        run->levels++;
+}
+
+/* What a run takes whatever the number of rows. */
+static int64_t run_bytes(const struct mixture_run *run, int64_t k, int64_t threads)
+{
+    const double part = (double)run->part, work = (double)mixture_space(run->data->columns);
+    const double each = work + (double)k * BLOCK_ROWS + (double)k * (double)run->room;
+    const double bytes = 8 * (((double)run->step + run->levels) * part + (double)threads * each);
+    return bytes < 0x1p62 ? (int64_t)bytes : INT64_MAX / 2;
+}
+
 static void run_close(struct mixture_run *run)
 {
     if (run == NULL) return;
     mixture_space_close(&run->space);
     free(run->parts);
+    free(run->windows);
     free(run->work);
     free(run->density);
     free(run->sums);
@@ -76,12 +103,19 @@ static int run_open(struct backend_data *data, int32_t k, enum mixture_covarianc
     run->room = run->kernels->sums_room(covariance, data->columns);
     run->part = 1 + k * run->terms;
     cut_tasks(run);
-    run->parts = spot_alloc(run->tasks, (size_t)run->part * sizeof(double));
+    cut_windows(run);
+    int status = cpu_check_memory(data->backend, run_bytes(run, k, threads), "the components", err);
+    if (status < 0) {
+        free(run);
+        return status;
+    }
+    run->parts = spot_alloc(run->step, (size_t)run->part * sizeof(double));
+    run->windows = spot_alloc(run->levels, (size_t)run->part * sizeof(double));
     run->work = spot_alloc(threads, (size_t)mixture_space(data->columns) * sizeof(double));
     run->density = spot_alloc(threads, (size_t)k * BLOCK_ROWS * sizeof(double));
     run->sums = spot_alloc(threads, (size_t)k * (size_t)run->room * sizeof(double));
     if (mixture_space_open(&run->space, k, data->columns, covariance) < 0 || run->parts == NULL ||
-        run->work == NULL || run->density == NULL || run->sums == NULL) {
+        run->windows == NULL || run->work == NULL || run->density == NULL || run->sums == NULL) {
         run_close(run);
         return spot_fail_memory(err, "the mixture's sums");
     }
@@ -162,7 +196,7 @@ static void pass_task(void *arg, int64_t task, int worker)
     double *work = run->work + worker * mixture_space(data->columns);
     double *density = run->density + (int64_t)worker * pack->k * BLOCK_ROWS;
     double *sums = run->sums + worker * pack->k * run->room;
-    double *part = run->parts + task * run->part;
+    double *part = run->parts + task % run->step * run->part;
     _Alignas(64) double weights[BLOCK_ROWS];
     const int64_t first = task * run->task_blocks;
     const int64_t end =
@@ -175,6 +209,7 @@ static void pass_task(void *arg, int64_t task, int worker)
         part[0] += find_responsibilities(run, b, weights, work, density);
         if (run->mode != LIKELIHOOD_ONLY)
             run->kernels->add(pack, data_block(data, b), density, work, sums);
+        cpu_rows_passed(&data->arrays, first, b);
     }
     for (int32_t c = 0; c < pack->k && run->mode != LIKELIHOOD_ONLY; c++)
         run->kernels->collect(pack->covariance, pack->columns, sums + c * run->room,
@@ -183,16 +218,54 @@ static void pass_task(void *arg, int64_t task, int worker)
 
 /* ---- All tasks ------------------------------------------------------------------------------- */
 
-/* Adds the parts in a tree whose shape is their number alone; the sum ends up in the first. */
-static void merge_parts(struct mixture_run *run, int64_t count)
+static int64_t terms_of_pass(const struct mixture_run *run)
 {
-    for (int64_t stride = 1; stride < run->tasks; stride *= 2)
-        for (int64_t t = 0; t + stride < run->tasks; t += 2 * stride) {
+    return run->mode == LIKELIHOOD_ONLY ? 1 : run->part;
+}
+
+/* Adds the parts of a window's tasks in a binary tree; the sum ends up in the first. */
+static void merge_parts(struct mixture_run *run, int64_t tasks)
+{
+    const int64_t terms = terms_of_pass(run);
+    for (int64_t stride = 1; stride < tasks; stride *= 2)
+        for (int64_t t = 0; t + stride < tasks; t += 2 * stride) {
             double *to = run->parts + t * run->part;
             const double *from = run->parts + (t + stride) * run->part;
-            for (int64_t i = 0; i < count; i++)
+            for (int64_t i = 0; i < terms; i++)
                 to[i] += from[i];
         }
+}
+
+/* sum = earlier + sum */
+static void add_before(double *sum, const double *earlier, int64_t terms)
+{
+    for (int64_t i = 0; i < terms; i++)
+        sum[i] = earlier[i] + sum[i];
+}
+
+/* The upper levels of the same tree: a window's sum joins those before it as in binary counting. */
+static void finish_window(void *arg, int64_t first, int64_t tasks)
+{
+    struct mixture_run *run = arg;
+    const int64_t terms = terms_of_pass(run);
+    int level = 0;
+    (void)first;
+    merge_parts(run, tasks);
+    for (; run->finished >> level & 1; level++)
+        add_before(run->parts, run->windows + level * run->part, terms);
+    memcpy(run->windows + level * run->part, run->parts, (size_t)terms * sizeof *run->parts);
+    run->finished++;
+}
+
+/* The sum of all windows, the incomplete nodes of the tree from right to left. */
+static void merge_windows(struct mixture_run *run)
+{
+    const int64_t terms = terms_of_pass(run);
+    int level = __builtin_ctzll((unsigned long long)run->finished);
+    memcpy(run->parts, run->windows + level * run->part, (size_t)terms * sizeof *run->parts);
+    for (level++; level < run->levels; level++)
+        if (run->finished >> level & 1)
+            add_before(run->parts, run->windows + level * run->part, terms);
 }
 
 static void copy_partial(const struct mixture_run *run, struct mixture_partial *partial)
@@ -215,8 +288,14 @@ static void run_pass(struct mixture_run *run, enum mixture_mode mode,
     const double work = (double)run->data->rows * mixture_work(pack);
     mixture_pack_fill(&run->space, parameters, run->data->offset);
     run->mode = mode;
-    cpu_parallel(run->data->backend, run->tasks, work, pass_task, run);
-    merge_parts(run, mode == LIKELIHOOD_ONLY ? 1 : run->part);
+    run->finished = 0;
+    cpu_rows_pass(&run->data->arrays, &(struct row_pass){.task_blocks = run->task_blocks,
+                                                         .most_tasks = run->step,
+                                                         .work = work,
+                                                         .task = pass_task,
+                                                         .finish = finish_window,
+                                                         .arg = run});
+    merge_windows(run);
 }
 
 static int em_pass(struct mixture_run *run, const struct mixture_parameters *parameters,

@@ -280,12 +280,20 @@ static void take_order(struct kmeans_run *run, int32_t *labels)
     const struct row_order *order = run->order;
     for (int64_t place = 0; place < order->rows.blocks * BLOCK_ROWS; place++)
         labels[place] = place < order->rows.rows ? run->labels[order->row_at[place]] : 0;
-    free(run->labels);
+    cpu_rows_free(&run->data->arrays, run->labels);
     run->labels = labels;
-    free(run->row_limits);
+    cpu_rows_free(&run->data->arrays, run->row_limits);
     run->row_limits = NULL;
     run->rows = &order->rows;
     cpu_unsettle(run);
+}
+
+/* Rows that stream stay as they are. */
+static bool has_room(const struct backend_data *data)
+{
+    const int64_t bytes = 4 * (int64_t)data->columns + 8 + 4 + 4 + 4 + 16; /* a row's */
+    return data->arrays.window == 0 &&
+           cpu_check_memory(data->backend, data->rows * bytes, "an order", NULL) == SPOT_OK;
 }
 
 void cpu_order(struct kmeans_run *run)
@@ -296,13 +304,16 @@ void cpu_order(struct kmeans_run *run)
         return;
     run->work_done += (double)run->looked * run->k * (data->columns + 5);
     if (run->work_done < (double)ORDER_WORK * (double)data->rows) return;
-    int32_t *labels = spot_alloc(data->blocks * BLOCK_ROWS, sizeof *labels);
+    struct cpu_rows *arrays = &run->data->arrays;
+    int32_t *labels = NULL;
+    if (has_room(data))
+        (void)cpu_rows_alloc(arrays, BLOCK_ROWS * sizeof *labels, "the labels", &labels, NULL);
     if (labels != NULL) row_order_open(data, &run->order);
     if (run->order != NULL && open_near(run) == SPOT_OK) {
         take_order(run, labels);
         return;
     }
     cpu_order_close(run);
-    free(labels);
+    cpu_rows_free(arrays, labels);
     run->work_done = -INFINITY; /* no memory for it: never again */
 }

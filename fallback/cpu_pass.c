@@ -16,10 +16,10 @@ void cpu_unsettle(struct kmeans_run *run)
     run->drift = 0.0;
     run->drift_above = 0.0f;
     run->filter.filter.drift = 0.0f;
-    for (int64_t b = 0; b < run->rows->blocks; b++)
-        run->block_limits[b] = -1.0f;
-    for (int64_t i = 0; run->row_limits != NULL && i < run->rows->blocks * BLOCK_ROWS; i++)
-        run->row_limits[i] = -1.0f;
+    const float open = -1.0f;
+    cpu_rows_fill(&run->data->arrays, run->block_limits, 1, &open);
+    if (run->row_limits != NULL)
+        cpu_rows_fill(&run->data->arrays, run->row_limits, BLOCK_ROWS, &open);
 }
 
 void cpu_pack_centres(struct kmeans_run *run)
@@ -211,7 +211,9 @@ static void pass_task(void *arg, int64_t task, int worker_index)
 {
     struct kmeans_run *run = arg;
     struct kmeans_worker *worker = &run->workers[worker_index];
-    for (int64_t b = task * TASK_BLOCKS; b < task_end(run, task); b++) {
+    const int64_t first = task * TASK_BLOCKS;
+    for (int64_t b = first; b < task_end(run, task); b++) {
+        if (b > first) cpu_rows_passed(&run->data->arrays, first, b - 1);
         if (settled(run, b)) continue;
         if (run->row_limits != NULL)
             pass_rows(run, worker, b);
@@ -271,6 +273,26 @@ static void merge_worker(struct kmeans_run *run, struct kmeans_worker *worker)
     part->near_ties = 0;
 }
 
+/* Rows that are gathered still leave before their window does. */
+static void finish_gathered(void *arg, int64_t first, int64_t count)
+{
+    struct kmeans_run *run = arg;
+    (void)first;
+    (void)count;
+    for (int i = 0; i < run->threads; i++)
+        pass_gathered(run, &run->workers[i]);
+}
+
+/* Reading ahead pays unless most blocks are settled. */
+static bool wants_window(const void *arg, int64_t first, int64_t end)
+{
+    const struct kmeans_run *run = arg;
+    int64_t open = 0;
+    for (int64_t b = first; b < end; b++)
+        open += !settled(run, b);
+    return 4 * open > end - first;
+}
+
 void cpu_pass(struct kmeans_run *run)
 {
     cpu_order(run);
@@ -278,10 +300,13 @@ void cpu_pass(struct kmeans_run *run)
     double work = (double)rows->rows * ((double)run->k * (rows->columns + 5) + rows->columns);
     run->totals.moved = run->totals.near_ties = run->looked = 0;
     if (run->order != NULL) near_centres_all(&run->filter, run->centres);
-    cpu_parallel(rows->backend, rows->tasks, work,
-                 run->order != NULL ? pass_ordered_task : pass_task, run);
-    for (int i = 0; i < run->threads; i++) {
-        pass_gathered(run, &run->workers[i]);
+    cpu_rows_pass(&run->data->arrays,
+                  &(struct row_pass){.task_blocks = TASK_BLOCKS,
+                                     .work = work,
+                                     .task = run->order != NULL ? pass_ordered_task : pass_task,
+                                     .finish = finish_gathered,
+                                     .wanted = wants_window,
+                                     .arg = run});
+    for (int i = 0; i < run->threads; i++)
         merge_worker(run, &run->workers[i]);
-    }
 }

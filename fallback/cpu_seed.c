@@ -36,33 +36,40 @@ static int64_t task_end(const struct backend_data *data, int64_t task)
     return (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
 }
 
-void seeding_close(struct kmeans_seeding *seeding)
+void seeding_close(struct cpu_rows *arrays, struct kmeans_seeding *seeding)
 {
-    free(seeding->nearest);
-    free(seeding->terms);
+    cpu_rows_free(arrays, seeding->nearest);
+    cpu_rows_free(arrays, seeding->terms);
     free(seeding->prefix);
     free(seeding->points);
     free(seeding->sums);
     free(seeding->rows);
     free(seeding->d2);
+    memset(seeding, 0, sizeof *seeding);
 }
 
 int cpu_seed_begin(struct kmeans_run *run, struct spot_error *err)
 {
-    const struct backend_data *data = run->data;
+    struct backend_data *data = run->data;
     struct kmeans_seeding *s = &run->seeding;
-    int64_t padded = data->blocks * BLOCK_ROWS;
-    if (s->nearest == NULL) s->nearest = spot_alloc(padded, sizeof *s->nearest);
+    const float far = INFINITY;
+    int status = SPOT_OK;
+    if (s->nearest == NULL)
+        SPOT_TRY(cpu_rows_alloc(&data->arrays, BLOCK_ROWS * sizeof *s->nearest,
+                                "the seeding distances", &s->nearest, err));
+    if (s->terms == NULL && is_merged(data))
+        SPOT_TRY(cpu_rows_alloc(&data->arrays, BLOCK_ROWS * sizeof *s->terms,
+                                "the seeding distances", &s->terms, err));
     if (s->prefix == NULL) s->prefix = spot_alloc(pick_tasks(data), sizeof *s->prefix);
-    if (s->terms == NULL && is_merged(data)) s->terms = spot_alloc(padded, sizeof *s->terms);
-    if (s->nearest == NULL || s->prefix == NULL || (is_merged(data) && s->terms == NULL))
-        return spot_fail_memory(err, "the seeding distances");
+    if (s->prefix == NULL) return spot_fail_memory(err, "the seeding distances");
+    cpu_rows_fill(&data->arrays, s->nearest, BLOCK_ROWS, &far);
     /* Filling is on a centre from the start, so it never has a potential. */
-    for (int64_t i = 0; i < padded; i++)
-        s->nearest[i] = i < data->rows ? INFINITY : 0.0f;
+    for (int64_t i = data->rows; i < data->blocks * BLOCK_ROWS; i++)
+        s->nearest[i] = 0.0f;
     s->seeded = s->pending = false;
     s->tried = 0;
-    return SPOT_OK;
+out:
+    return status;
 }
 
 /* ---- Distances ------------------------------------------------------------------------------ */
@@ -163,6 +170,7 @@ static void try_task(void *arg, int64_t task, int worker)
                                 d2);
         if (s->pending) approach(s->nearest + b * BLOCK_ROWS, d2);
         add_potentials(run, b, d2 + (1 - first) * BLOCK_ROWS, s->tried, sums);
+        cpu_rows_passed(&data->arrays, task * TASK_BLOCKS, b);
     }
 }
 
@@ -171,7 +179,9 @@ static void try_points(struct kmeans_run *run)
 {
     const struct backend_data *data = run->data;
     double work = (double)data->rows * (run->seeding.tried + 1) * (3 * data->columns + 16);
-    cpu_parallel(data->backend, data->tasks, work, try_task, run);
+    cpu_rows_pass(
+        &run->data->arrays,
+        &(struct row_pass){.task_blocks = TASK_BLOCKS, .work = work, .task = try_task, .arg = run});
     run->seeding.pending = false;
 }
 
@@ -274,12 +284,22 @@ static void prefix_task(void *arg, int64_t task, int worker)
     run->seeding.prefix[task] = sum;
 }
 
+static void terms_task(void *arg, int64_t task, int worker)
+{
+    struct kmeans_run *run = arg;
+    struct kmeans_seeding *s = &run->seeding;
+    (void)worker;
+    for (int64_t row = task * TASK_ROWS; row < task_end(run->data, task) * BLOCK_ROWS; row++)
+        s->terms[row] = quantise((double)s->nearest[row], run->quantiser->distance_scale);
+}
+
 /* The potentials of merged rows, once for all the original rows that they stand for. */
 static void round_terms(struct kmeans_run *run)
 {
-    struct kmeans_seeding *s = &run->seeding;
-    for (int64_t row = 0; row < run->data->rows; row++)
-        s->terms[row] = quantise((double)s->nearest[row], run->quantiser->distance_scale);
+    cpu_rows_pass(&run->data->arrays, &(struct row_pass){.task_blocks = TASK_BLOCKS,
+                                                         .work = 4.0 * (double)run->data->rows,
+                                                         .task = terms_task,
+                                                         .arg = run});
 }
 
 /* Brings the distances of one task's rows up to the pending centre. That the next pass does so
@@ -319,8 +339,11 @@ static void prepare_draws(struct kmeans_run *run)
     if (s->seeded && !is_merged(run->data)) return; /* kept by cpu_seed_take */
     if (s->pending) try_points(run);
     if (s->seeded) round_terms(run);
-    cpu_parallel(run->data->backend, pick_tasks(run->data), 16.0 * (double)original_rows(run->data),
-                 prefix_task, run);
+    cpu_rows_pass(run->data->group_of_row != NULL ? &run->data->originals : &run->data->arrays,
+                  &(struct row_pass){.task_blocks = TASK_BLOCKS,
+                                     .work = 16.0 * (double)original_rows(run->data),
+                                     .task = prefix_task,
+                                     .arg = run});
 }
 
 int cpu_seed_pick(struct kmeans_run *run, int32_t count, const struct int128 *targets,

@@ -77,7 +77,18 @@ struct spot_engine_options {
      * SPOT_ESTOPPED. NULL: never. */
     int (*stopped)(void *arg);
 
-    void *arg; /* handed to both */
+    void *arg; /* handed to all of these */
+
+    /* Resident memory that the process may take, in bytes, as the system counts it (VmRSS); 0: no
+     * limit. What a fit keeps for each row goes to temporary files where it would exceed that, and
+     * is worked on part by part: the same bits, bounded memory. What cannot be bounded (the
+     * centres, a matrix of the caller's) is SPOT_ENOMEM with the numbers. */
+    int64_t memory;
+    const char *scratch; /* folder of the temporary files, which have no names there and vanish with
+                            the process; NULL: $TMPDIR or /tmp. Copied */
+    /* Told, from the calling thread, of passes over rows in temporary files: bytes [from, to) of
+     * `total` are done; from is 0 when a pass begins. NULL: silence. */
+    void (*streamed)(void *arg, int64_t from, int64_t to, int64_t total);
 };
 
 /* Opens a device. `options` may be NULL (the defaults). The caller closes *engine.

@@ -33,7 +33,12 @@ struct backend_host {
     void *parallel_arg;
     int (*stopped)(void *arg);                                           /* may be NULL */
     void (*log)(void *arg, enum spot_log_level level, const char *text); /* may be NULL */
+    /* Told of a pass over rows that stream: bytes [from, to) of `total` are done. May be NULL. */
+    void (*streamed)(void *arg, int64_t from, int64_t to, int64_t total);
     void *arg;
+    int64_t memory;      /* resident memory the process may take, in bytes; 0: as much as it likes.
+                            What must be rows' memory beyond that goes to temporary files */
+    const char *scratch; /* the folder for those; NULL: $TMPDIR or /tmp. Outlives the backend */
 };
 
 /* ---- core: devices and rows ----------------------------------------------------------------- */
@@ -86,9 +91,10 @@ struct backend_core {
     int (*data_put)(struct backend_data *data, int64_t first, int64_t rows, const float *values,
                     const int64_t *weights, const int32_t *counts, struct spot_error *err);
     /* When equal rows were merged: group_of_row (rows) maps original rows to rows of the handle,
-     * for draws that walk the original order. Borrowed until data_close. */
+     * for draws that walk the original order. Borrowed until data_close. scratch: it is an array of
+     * base/scratch.h, so that finished parts of it may leave memory. */
     int (*data_map)(struct backend_data *data, int64_t rows, const int32_t *group_of_row,
-                    struct spot_error *err);
+                    int scratch, struct spot_error *err);
     /* Moments of every column: scale (columns) in, moments (columns) out. */
     int (*data_moments)(struct backend_data *data, const double *scale,
                         struct column_moments *moments, struct spot_error *err);
@@ -160,7 +166,7 @@ struct backend_kmeans {
     /* Labels of rows [first, first + rows) of the handle. */
     int (*labels)(struct kmeans_run *run, int64_t first, int64_t rows, int32_t *labels,
                   struct spot_error *err);
-    /* Row values without offset, weight and label of one row of the handle. */
+    /* Row values without offset, weight and label (-1 before start) of one row of the handle. */
     int (*row)(struct kmeans_run *run, int64_t row, float *values, int64_t *weight, int32_t *label,
                struct spot_error *err);
 

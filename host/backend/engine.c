@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 const char *spot_version(void)
 {
@@ -42,7 +43,10 @@ static int open_backend(spot_engine *engine, struct spot_error *err)
         .parallel_arg = engine->pool,
         .stopped = options->stopped,
         .log = options->log,
+        .streamed = options->streamed,
         .arg = options->arg,
+        .memory = options->memory,
+        .scratch = engine->scratch,
     };
     return engine->tables->core->open(device, &host, &engine->backend, err);
 }
@@ -61,9 +65,21 @@ int spot_engine_open(const struct spot_engine_options *options, spot_engine **ou
         status = spot_fail(err, reason.code, "%s", reason.message);
         goto out;
     }
+    if (engine->options.memory < 0) {
+        status = spot_fail(err, SPOT_EUSAGE, "memory = %lld: it is 0 (no limit) or more",
+                           (long long)engine->options.memory);
+        goto out;
+    }
+    if (engine->options.scratch != NULL) {
+        engine->scratch = spot_copy_text(engine->options.scratch);
+        if (engine->scratch == NULL) {
+            status = spot_fail_memory(err, "the engine");
+            goto out;
+        }
+    }
     SPOT_TRY(pool_open(engine->options.threads, &engine->pool, err));
     SPOT_TRY(open_backend(engine, err));
-    engine->options.device = NULL; /* the caller's text is not kept */
+    engine->options.device = engine->options.scratch = NULL; /* the caller's texts are not kept */
     if (options == NULL || options->device == NULL || strcmp(options->device, "auto") == 0)
         engine_log(engine, SPOT_LOG_DEBUG, "device auto: %s, the only one in this build",
                    spot_engine_device(engine));
@@ -81,6 +97,7 @@ void spot_engine_close(spot_engine *engine)
     if (engine == NULL) return;
     if (engine->backend != NULL) engine->tables->core->close(engine->backend);
     pool_close(engine->pool);
+    free(engine->scratch);
     free(engine);
 }
 

@@ -9,7 +9,8 @@ struct spot_engine {
     const struct backend_tables *tables;
     struct backend *backend;
     struct spot_pool *pool;
-    struct spot_engine_options options;
+    struct spot_engine_options options; /* without the caller's texts */
+    char *scratch;                      /* folder for temporary files, or NULL */
 };
 
 void engine_log(const struct spot_engine *engine, enum spot_log_level level, const char *format,

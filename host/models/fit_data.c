@@ -40,7 +40,7 @@ static int put_rows(struct fit_data *data, int64_t batch_rows, struct spot_error
                                 compact ? merged->counts + first : NULL, err));
     }
     if (compact)
-        SPOT_TRY(core->data_map(data->handle, data->matrix->rows, merged->group_of_row, err));
+        SPOT_TRY(core->data_map(data->handle, data->matrix->rows, merged->group_of_row, 0, err));
 out:
     return status;
 }
