@@ -327,13 +327,19 @@ static void run_sums(struct mixture_run *run, enum mixture_mode mode, const doub
     copy_partial(run, partial);
 }
 
-static int labelled_pass(struct mixture_run *run, const double *means,
-                         const struct kmeans_run *clusters, struct mixture_partial *partial,
-                         struct spot_error *err)
+static int labelled_pass(struct mixture_run *run, const double *means, struct kmeans_run *clusters,
+                         struct mixture_partial *partial, struct spot_error *err)
 {
-    (void)err;
+    int32_t *by_row = NULL; /* (rows) where the clusters' own order is another */
     run->labels = clusters == NULL ? NULL : clusters->labels;
+    if (clusters != NULL && clusters->order != NULL) {
+        by_row = spot_alloc(run->data->rows, sizeof *by_row);
+        if (by_row == NULL) return spot_fail_memory(err, "the labels");
+        cpu_kmeans.labels(clusters, 0, run->data->rows, by_row, err);
+        run->labels = by_row;
+    }
     run_sums(run, BY_LABEL, means, partial);
+    free(by_row);
     return SPOT_OK;
 }
 

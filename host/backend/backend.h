@@ -236,7 +236,7 @@ struct backend_mixture {
      * of a row (those of a KMeans run on the same handle, NULL: all 0), or drawn, normalised Philox
      * numbers with key `seed` and counters (row, component, draw). partial->log_likelihood becomes
      * 0. */
-    int (*labelled)(struct mixture_run *run, const double *means, const struct kmeans_run *clusters,
+    int (*labelled)(struct mixture_run *run, const double *means, struct kmeans_run *clusters,
                     struct mixture_partial *partial, struct spot_error *err);
     int (*drawn)(struct mixture_run *run, const double *means, uint64_t seed, uint32_t draw,
                  struct mixture_partial *partial, struct spot_error *err);
