@@ -183,7 +183,7 @@ static double find_responsibilities(const struct mixture_run *run, int64_t block
         return 0.0;
     default:
         run->kernels->densities(pack, data_block(run->data, block), work, density);
-        return run->kernels->responsibilities(pack->k, weights, density, log_likelihood);
+        return run->kernels->responsibilities(pack, weights, density, log_likelihood);
     }
 }
 
@@ -287,6 +287,7 @@ static void run_pass(struct mixture_run *run, enum mixture_mode mode,
     const struct mixture_pack *pack = &run->space.pack;
     const double work = (double)run->data->rows * mixture_work(pack);
     mixture_pack_fill(&run->space, parameters, run->data->offset);
+    if (parameters->weights != NULL) mixture_pack_cut(&run->space, parameters);
     run->mode = mode;
     run->finished = 0;
     cpu_rows_pass(&run->data->arrays, &(struct row_pass){.task_blocks = run->task_blocks,

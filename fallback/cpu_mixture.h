@@ -9,7 +9,7 @@
 /* The pack with the memory behind it. */
 struct mixture_space {
     struct mixture_pack pack;
-    double *log_scales, *means, *centre, *centred, *images;
+    double *log_scales, *cutoffs, *means, *centre, *centred, *images;
 };
 
 int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
@@ -19,6 +19,9 @@ void mixture_space_close(struct mixture_space *space);
 /* Fills the pack; offset (columns) is taken off the means, NULL: none. factors are borrowed. */
 void mixture_pack_fill(struct mixture_space *space, const struct mixture_parameters *parameters,
                        const double *offset);
+
+/* After a fill, for sums: shares too small to matter in them are 0 from now on. */
+void mixture_pack_cut(struct mixture_space *space, const struct mixture_parameters *parameters);
 
 /* Scalar operations a row costs, about: its terms in densities and sums, and an exp a component. */
 static inline double mixture_work(const struct mixture_pack *pack)

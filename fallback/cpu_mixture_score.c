@@ -48,7 +48,7 @@ static void score_block(const struct scoring *scoring, int64_t first, int32_t ro
     if (scoring->responsibilities == NULL && scoring->log_likelihood == NULL) return;
     for (int32_t i = 0; i < BLOCK_ROWS; i++)
         weights[i] = 1.0;
-    scoring->kernels->responsibilities(k, weights, density, log_likelihood);
+    scoring->kernels->responsibilities(scoring->pack, weights, density, log_likelihood);
     if (scoring->log_likelihood != NULL)
         memcpy(scoring->log_likelihood + first, log_likelihood,
                (size_t)rows * sizeof *log_likelihood);

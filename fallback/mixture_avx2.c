@@ -98,12 +98,31 @@ ALWAYS_INLINE vector v_bits_right_52(vector a)
     return _mm256_castsi256_pd(_mm256_srli_epi64(_mm256_castpd_si256(a), 52));
 }
 
+/* Bit by lane: whether a is not below limit (NaN is not), whether a is not 0. */
+ALWAYS_INLINE unsigned v_bits_not_below(vector a, vector limit)
+{
+    return (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(a, limit, _CMP_NLT_UQ));
+}
+
+ALWAYS_INLINE unsigned v_bits_not_zero(vector a)
+{
+    return (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(a, _mm256_setzero_pd(), _CMP_NEQ_UQ));
+}
+
+/* Eight doubles: row - centre. */
+ALWAYS_INLINE void store_difference(double *at, __m256 row, const double *centre)
+{
+    v_store(at, v_subtract(_mm256_cvtps_pd(_mm256_castps256_ps128(row)), v_load(centre)));
+    v_store(at + LANES,
+            v_subtract(_mm256_cvtps_pd(_mm256_extractf128_ps(row, 1)), v_load(centre + LANES)));
+}
+
 static double add_lanes(const double *a)
 {
     return (a[0] + a[1]) + (a[2] + a[3]);
 }
 
-#include "fallback/mixture_simd.h"
+#include "fallback/mixture_sums.h"
 
 const struct mixture_kernels *mixture_kernels_avx2(void)
 {

@@ -5,7 +5,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef __m512d vector;
-enum { LANES = 8, GROUP = 4, WIDTH = 4 };
+enum { LANES = 8, GROUP = 4, WIDTH = 3 };
 
 ALWAYS_INLINE vector v_set(double x)
 {
@@ -98,12 +98,29 @@ ALWAYS_INLINE vector v_bits_right_52(vector a)
     return _mm512_castsi512_pd(_mm512_srli_epi64(_mm512_castpd_si512(a), 52));
 }
 
+/* Bit by lane: whether a is not below limit (NaN is not), whether a is not 0. */
+ALWAYS_INLINE unsigned v_bits_not_below(vector a, vector limit)
+{
+    return _mm512_cmp_pd_mask(a, limit, _CMP_NLT_UQ);
+}
+
+ALWAYS_INLINE unsigned v_bits_not_zero(vector a)
+{
+    return _mm512_cmp_pd_mask(a, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+}
+
+/* Eight doubles: row - centre. */
+ALWAYS_INLINE void store_difference(double *at, __m256 row, const double *centre)
+{
+    v_store(at, v_subtract(_mm512_cvtps_pd(row), v_load(centre)));
+}
+
 static double add_lanes(const double *a)
 {
     return ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]));
 }
 
-#include "fallback/mixture_simd.h"
+#include "fallback/mixture_sums.h"
 
 const struct mixture_kernels *mixture_kernels_avx512(void)
 {

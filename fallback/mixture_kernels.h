@@ -8,6 +8,9 @@
 #include "backend/backend.h"
 #include "fallback/kmeans_kernels.h"
 
+/* Shares below this times the component's weight count as 0. */
+#define MIXTURE_LOG_NEGLIGIBLE (-83.177661667193436) /* log 2^-120 */
+
 /* No log density is below it, so that differences of two are never NaN. */
 #define MIXTURE_FLOOR (-1e290)
 
@@ -18,8 +21,9 @@ struct mixture_pack {
     const double *log_scales; /* (k) log weight + log |F| - columns/2 log(2 pi) */
     const double *means;      /* (k, columns) without the data's offset */
     const double *factors;    /* as in struct mixture_parameters */
-    const double *centre;     /* (columns) the middle of the means, without offset */
-    const double *centred;    /* (k, columns) means - centre */
+    const double *cutoffs;    /* (k) logs of shares; smaller ones are 0 (docs/exactness.md) */
+    const double *centre;     /* (stride) the middle of the means, without offset */
+    const double *centred;    /* (k, stride) means - centre; stride: padded_columns(), then 0 */
     const double *images;     /* (k, columns) F (mean - centre) */
 };
 
@@ -32,8 +36,8 @@ struct mixture_kernels {
 
     /* Turns log densities (k, BLOCK_ROWS) into weights[i] * responsibility. log_likelihood
      * (BLOCK_ROWS) gets the log of the row's density; returns its sum times the weights. */
-    double (*responsibilities)(int32_t k, const double *weights, double *density,
-                               double *log_likelihood);
+    double (*responsibilities)(const struct mixture_pack *pack, const double *weights,
+                               double *density, double *log_likelihood);
 
     /* Adds the block to the sums of all components: (k, sums_room) in an order of its own. */
     void (*add)(const struct mixture_pack *pack, const float *x, const double *responsibilities,

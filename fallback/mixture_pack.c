@@ -12,15 +12,16 @@ static const double LOG_2PI = 1.8378770664093454836;
 int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
                        enum mixture_covariance covariance)
 {
-    int64_t cells = (int64_t)k * columns;
+    const int64_t cells = (int64_t)k * columns, stride = padded_columns(columns);
     memset(space, 0, sizeof *space);
     space->log_scales = spot_alloc(k, sizeof(double));
+    space->cutoffs = spot_alloc(k, sizeof(double));
     space->means = spot_alloc(cells, sizeof(double));
     space->images = spot_alloc(cells, sizeof(double));
-    space->centre = spot_alloc(columns, sizeof(double));
-    space->centred = spot_alloc(cells, sizeof(double));
-    if (space->log_scales == NULL || space->means == NULL || space->images == NULL ||
-        space->centre == NULL || space->centred == NULL) {
+    space->centre = spot_alloc_zero(stride, sizeof(double));
+    space->centred = spot_alloc_zero(k * stride, sizeof(double));
+    if (space->log_scales == NULL || space->cutoffs == NULL || space->means == NULL ||
+        space->images == NULL || space->centre == NULL || space->centred == NULL) {
         mixture_space_close(space);
         return SPOT_ENOMEM;
     }
@@ -28,6 +29,7 @@ int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
                                         .columns = columns,
                                         .covariance = covariance,
                                         .log_scales = space->log_scales,
+                                        .cutoffs = space->cutoffs,
                                         .means = space->means,
                                         .centre = space->centre,
                                         .centred = space->centred,
@@ -38,6 +40,7 @@ int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
 void mixture_space_close(struct mixture_space *space)
 {
     free(space->log_scales);
+    free(space->cutoffs);
     free(space->means);
     free(space->images);
     free(space->centre);
@@ -65,14 +68,14 @@ static double log_determinant(const struct mixture_parameters *p, int32_t c)
 /* Rows are centred once for all components, so that F x - F mean has little to cancel. */
 static void centre_means(struct mixture_space *space)
 {
-    const int64_t d = space->pack.columns;
+    const int64_t d = space->pack.columns, stride = padded_columns(space->pack.columns);
     const int32_t k = space->pack.k;
     for (int64_t j = 0; j < d; j++) {
         space->centre[j] = 0.0;
         for (int32_t c = 0; c < k; c++)
             space->centre[j] += space->means[c * d + j] / k;
         for (int32_t c = 0; c < k; c++)
-            space->centred[c * d + j] = space->means[c * d + j] - space->centre[j];
+            space->centred[c * stride + j] = space->means[c * d + j] - space->centre[j];
     }
 }
 
@@ -104,6 +107,8 @@ void mixture_pack_fill(struct mixture_space *space, const struct mixture_paramet
         for (int64_t j = 0; j < d; j++)
             space->means[c * d + j] = p->means[c * d + j] - (offset == NULL ? 0.0 : offset[j]);
     centre_means(space);
+    for (int32_t c = 0; c < p->k; c++)
+        space->cutoffs[c] = EXP_LOWEST;
     space->pack.factors = p->factors;
     if (p->factors == NULL) return; /* sums about means, no densities */
     for (int32_t c = 0; c < p->k; c++)
@@ -111,5 +116,14 @@ void mixture_pack_fill(struct mixture_space *space, const struct mixture_paramet
             (p->weights[c] >= DBL_MIN ? spot_log(p->weights[c]) : MIXTURE_FLOOR) +
             log_determinant(p, c) - 0.5 * (double)d * LOG_2PI;
     for (int32_t c = 0; c < p->k; c++)
-        fill_image(p, c, space->centred + c * d, space->images + c * d);
+        fill_image(p, c, space->centred + c * padded_columns(p->columns), space->images + c * d);
+}
+
+void mixture_pack_cut(struct mixture_space *space, const struct mixture_parameters *p)
+{
+    for (int32_t c = 0; c < p->k; c++) {
+        if (!(p->weights[c] >= DBL_MIN)) continue;
+        double cutoff = spot_log(p->weights[c]) + MIXTURE_LOG_NEGLIGIBLE;
+        if (cutoff > EXP_LOWEST) space->cutoffs[c] = cutoff;
+    }
 }

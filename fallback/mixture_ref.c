@@ -79,9 +79,10 @@ static void densities_ref(const struct mixture_pack *pack, const float *x, doubl
 
 /* ---- Responsibilities ------------------------------------------------------------------------ */
 
-static double responsibilities_ref(int32_t k, const double *weights, double *density,
-                                   double *log_likelihood)
+static double responsibilities_ref(const struct mixture_pack *pack, const double *weights,
+                                   double *density, double *log_likelihood)
 {
+    const int32_t k = pack->k;
     double total = 0.0;
     for (int32_t i = 0; i < BLOCK_ROWS; i++) {
         double largest = density[i], sum = 0.0;
@@ -89,7 +90,7 @@ static double responsibilities_ref(int32_t k, const double *weights, double *den
             largest = fmax(largest, density[(int64_t)c * BLOCK_ROWS + i]);
         for (int32_t c = 0; c < k; c++) {
             double *r = density + (int64_t)c * BLOCK_ROWS + i;
-            *r = spot_exp(*r - largest);
+            *r = *r - largest < pack->cutoffs[c] ? 0.0 : spot_exp(*r - largest);
             sum += *r;
         }
         for (int32_t c = 0; c < k; c++)

@@ -1,16 +1,16 @@
-/* Gaussian mixtures on one block of rows with vectors over rows. The including file brings the
+/* Densities and responsibilities of one block with vectors over rows. The including file brings the
  * vector: its type, LANES and the small functions on it (mixture_avx2.c, mixture_avx512.c).
  *
  * A block is turned into float64, less the centre of the means, once; every component reads it from
  * the first-level cache. Densities use F x - F mean, triangles in register tiles of 4 rows by GROUP
- * vectors. Sums are about the component's mean, one vector a number, so that nothing cancels. */
+ * vectors. The sums are in mixture_sums.h. */
 #ifndef SPOT_FALLBACK_MIXTURE_SIMD_H
 #define SPOT_FALLBACK_MIXTURE_SIMD_H
 
 #include "fallback/mixture_kernels.h"
 #include "numerics/explog.h"
 
-enum { VECTORS = BLOCK_ROWS / LANES, TILE = 4 };
+enum { VECTORS = BLOCK_ROWS / LANES, TILE = 4, FEW_ROWS = 20, MOST_ROWS = 48 };
 
 static int64_t triangle_at(int64_t row)
 {
@@ -31,7 +31,8 @@ static void centre_block(const struct mixture_pack *pack, const float *x, double
 
 /* ---- exp and log: the steps of numerics/explog.h -------------------------------------------- */
 
-ALWAYS_INLINE vector v_exp(vector x)
+/* e^x, or 0 below limit >= EXP_LOWEST. */
+ALWAYS_INLINE vector v_exp(vector x, vector limit)
 {
     const vector magic = v_set(0x1.8p52); /* rounds to whole numbers, kept in the low bits */
     const vector y = v_max(x, v_set(EXP_LOWEST));
@@ -45,7 +46,7 @@ ALWAYS_INLINE vector v_exp(vector x)
         p = v_plus_product(v_set(exp_terms[i]), p, r);
     p = v_add(v_plus_product(r, v_multiply(r, r), p), v_set(1.0));
     const vector power = v_bits_left_52(v_add(whole, v_set(1023.0)));
-    return v_zero_below(v_multiply(p, power), x, v_set(EXP_LOWEST));
+    return v_zero_below(v_multiply(p, power), x, limit);
 }
 
 ALWAYS_INLINE vector v_log(vector x)
@@ -227,254 +228,93 @@ static void densities(const struct mixture_pack *pack, const float *x, double *s
     }
 }
 
-static double responsibilities(int32_t k, const double *weights, double *density,
-                               double *log_likelihood)
+/* ---- Responsibilities ----------------------------------------------------------------------- */
+
+/* Bits of the rows whose share in the component is above its cutoff. */
+static uint64_t rows_above(const double *log_density, const double *largest, double cutoff)
 {
-    vector total = v_set(0.0);
-    for (int row = 0; row < BLOCK_ROWS; row += LANES) {
-        double *column = density + row;
-        vector largest = v_load(column), sum = v_set(0.0);
+    uint64_t bits = 0;
+    const vector limit = v_set(cutoff);
+    for (int v = 0; v < VECTORS; v++) {
+        const vector x =
+            v_subtract(v_load(log_density + v * LANES), v_load(largest + v * LANES));
+        bits |= (uint64_t)v_bits_not_below(x, limit) << (v * LANES);
+    }
+    return bits;
+}
+
+/* Few rows: their exponents side by side. The others' shares are 0. */
+static void few_shares(uint64_t bits, double *column, const double *largest, double *sum)
+{
+    int32_t rows[BLOCK_ROWS];
+    _Alignas(64) double packed[BLOCK_ROWS];
+    int32_t count = 0;
+    for (; bits != 0; bits &= bits - 1, count++) {
+        rows[count] = __builtin_ctzll(bits);
+        packed[count] = column[rows[count]] - largest[rows[count]];
+    }
+    for (int32_t i = count; i % LANES != 0; i++)
+        packed[i] = 0.0;
+    for (int v = 0; v < VECTORS; v++)
+        v_store(column + v * LANES, v_set(0.0));
+    for (int32_t i = 0; i < count; i += LANES)
+        v_store(packed + i, v_exp(v_load(packed + i), v_set(EXP_LOWEST)));
+    for (int32_t i = 0; i < count; i++) {
+        column[rows[i]] = packed[i];
+        sum[rows[i]] += packed[i];
+    }
+}
+
+static void all_shares(double cutoff, double *column, const double *largest, double *sum)
+{
+    const vector limit = v_set(cutoff);
+    for (int at = 0; at < BLOCK_ROWS; at += LANES) {
+        const vector e = v_exp(v_subtract(v_load(column + at), v_load(largest + at)), limit);
+        v_store(column + at, e);
+        v_store(sum + at, v_add(v_load(sum + at), e));
+    }
+}
+
+static void find_largest(int32_t k, const double *density, double *largest)
+{
+    for (int at = 0; at < BLOCK_ROWS; at += LANES) {
+        vector most = v_load(density + at);
         for (int64_t c = 1; c < k; c++)
-            largest = v_max(largest, v_load(column + c * BLOCK_ROWS));
-        for (int64_t c = 0; c < k; c++) {
-            const vector e = v_exp(v_subtract(v_load(column + c * BLOCK_ROWS), largest));
-            v_store(column + c * BLOCK_ROWS, e);
-            sum = v_add(sum, e);
-        }
-        const vector weight = v_load(weights + row), scale = v_divide(weight, sum);
-        for (int64_t c = 0; c < k; c++)
-            v_store(column + c * BLOCK_ROWS, v_multiply(v_load(column + c * BLOCK_ROWS), scale));
-        const vector log_density = v_add(largest, v_log(sum));
-        v_store(log_likelihood + row, log_density);
+            most = v_max(most, v_load(density + c * BLOCK_ROWS + at));
+        v_store(largest + at, most);
+    }
+}
+
+/* A share's bits do not depend on how many others are computed beside it. */
+static double responsibilities(const struct mixture_pack *pack, const double *weights,
+                               double *density, double *log_likelihood)
+{
+    _Alignas(64) double largest[BLOCK_ROWS], sum[BLOCK_ROWS] = {0}, scale[BLOCK_ROWS];
+    vector total = v_set(0.0);
+    find_largest(pack->k, density, largest);
+    for (int64_t c = 0; c < pack->k; c++) {
+        double *column = density + c * BLOCK_ROWS;
+        const uint64_t bits = rows_above(column, largest, pack->cutoffs[c]);
+        if (__builtin_popcountll(bits) <= FEW_ROWS)
+            few_shares(bits, column, largest, sum);
+        else
+            all_shares(pack->cutoffs[c], column, largest, sum);
+    }
+    for (int at = 0; at < BLOCK_ROWS; at += LANES) {
+        const vector weight = v_load(weights + at), all = v_load(sum + at);
+        const vector log_density = v_add(v_load(largest + at), v_log(all));
+        v_store(scale + at, v_divide(weight, all));
+        v_store(log_likelihood + at, log_density);
         total = v_plus_product(total, weight, log_density);
     }
+    for (int64_t c = 0; c < pack->k; c++)
+        for (int at = 0; at < BLOCK_ROWS; at += LANES) {
+            double *share = density + c * BLOCK_ROWS + at;
+            v_store(share, v_multiply(v_load(share), v_load(scale + at)));
+        }
     double lanes[LANES];
     v_store(lanes, total);
     return add_lanes(lanes);
-}
-
-/* ---- Sums: (terms, LANES) for each component ------------------------------------------------ */
-
-ALWAYS_INLINE void v_accumulate(double *at, vector more)
-{
-    v_store(at, v_add(v_load(at), more));
-}
-
-/* Up to 4 columns, a literal: every sum of a component stays in registers over the block. */
-ALWAYS_INLINE void add_narrow(const double *x, const double *mean, const double *r, int columns,
-                              double *sums)
-{
-    vector weight = v_set(0.0), first[TILE], second[TILE * (TILE + 1) / 2];
-#pragma GCC unroll 10
-    for (int t = 0; t < columns * (columns + 1) / 2; t++)
-        second[t] = v_set(0.0);
-#pragma GCC unroll 4
-    for (int j = 0; j < columns; j++)
-        first[j] = v_set(0.0);
-    for (int v = 0; v < VECTORS; v++) {
-        const vector w = v_load(r + v * LANES);
-        vector z[TILE];
-        weight = v_add(weight, w);
-#pragma GCC unroll 4
-        for (int i = 0; i < columns; i++) {
-            z[i] = v_subtract(v_load(x + i * BLOCK_ROWS + v * LANES), v_set(mean[i]));
-            const vector wz = v_multiply(w, z[i]);
-            first[i] = v_add(first[i], wz);
-#pragma GCC unroll 4
-            for (int j = 0; j <= i; j++)
-                second[i * (i + 1) / 2 + j] = v_plus_product(second[i * (i + 1) / 2 + j], wz, z[j]);
-        }
-    }
-    v_accumulate(sums, weight);
-#pragma GCC unroll 4
-    for (int j = 0; j < columns; j++)
-        v_accumulate(sums + (1 + j) * LANES, first[j]);
-#pragma GCC unroll 10
-    for (int t = 0; t < columns * (columns + 1) / 2; t++)
-        v_accumulate(sums + (1 + columns + t) * LANES, second[t]);
-}
-
-/* Numbers (i, j) of wz z^T over the block, i from i0 (height of them), j from j0 (width). With
- * `below`, for i0 = j0, only those with i >= j. All but i0 and j0 are literals. */
-ALWAYS_INLINE void add_tile(const double *wz, const double *z, int32_t i0, int height, int32_t j0,
-                            int width, int below, double *squares)
-{
-    vector sum[TILE][TILE];
-#pragma GCC unroll 4
-    for (int i = 0; i < height; i++) {
-#pragma GCC unroll 4
-        for (int j = 0; j < width; j++)
-            if (!below || j <= i)
-                sum[i][j] = v_load(squares + (triangle_at(i0 + i) + j0 + j) * LANES);
-    }
-    for (int v = 0; v < VECTORS; v++) {
-        vector other[TILE];
-#pragma GCC unroll 4
-        for (int j = 0; j < width; j++)
-            other[j] = v_load(z + (int64_t)(j0 + j) * BLOCK_ROWS + v * LANES);
-#pragma GCC unroll 4
-        for (int i = 0; i < height; i++) {
-            const vector one = v_load(wz + (int64_t)(i0 + i) * BLOCK_ROWS + v * LANES);
-#pragma GCC unroll 4
-            for (int j = 0; j < width; j++)
-                if (!below || j <= i) sum[i][j] = v_plus_product(sum[i][j], one, other[j]);
-        }
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < height; i++) {
-#pragma GCC unroll 4
-        for (int j = 0; j < width; j++)
-            if (!below || j <= i)
-                v_store(squares + (triangle_at(i0 + i) + j0 + j) * LANES, sum[i][j]);
-    }
-}
-
-ALWAYS_INLINE void add_tile_row(const double *wz, const double *z, int32_t i0, int height,
-                                double *squares)
-{
-    for (int32_t j0 = 0; j0 < i0; j0 += WIDTH)
-        add_tile(wz, z, i0, height, j0, WIDTH, 0, squares);
-    add_tile(wz, z, i0, height, i0, height, 1, squares);
-}
-
-/* z = x - mean and w z, and the sums of w and w z. */
-static void weigh(const double *x, const double *mean, const double *r, int32_t columns, double *z,
-                  double *wz, double *sums)
-{
-    vector w[VECTORS], weight = v_set(0.0);
-    for (int v = 0; v < VECTORS; v++) {
-        w[v] = v_load(r + v * LANES);
-        weight = v_add(weight, w[v]);
-    }
-    v_accumulate(sums, weight);
-    for (int32_t j = 0; j < columns; j++) {
-        const vector middle = v_set(mean[j]);
-        vector sum = v_set(0.0);
-        for (int v = 0; v < VECTORS; v++) {
-            const int64_t at = (int64_t)j * BLOCK_ROWS + v * LANES;
-            const vector difference = v_subtract(v_load(x + at), middle);
-            const vector product = v_multiply(w[v], difference);
-            v_store(z + at, difference);
-            v_store(wz + at, product);
-            sum = v_add(sum, product);
-        }
-        v_accumulate(sums + (1 + j) * LANES, sum);
-    }
-}
-
-static void add_full(const double *x, const double *mean, const double *r, int32_t columns,
-                     double *space, double *sums)
-{
-    double *z = space, *wz = space + (int64_t)columns * BLOCK_ROWS;
-    double *squares = sums + (1 + columns) * LANES;
-    int32_t first = 0;
-    weigh(x, mean, r, columns, z, wz, sums);
-    for (; first + TILE <= columns; first += TILE)
-        add_tile_row(wz, z, first, TILE, squares);
-    switch (columns - first) {
-    case 3:
-        add_tile_row(wz, z, first, 3, squares);
-        break;
-    case 2:
-        add_tile_row(wz, z, first, 2, squares);
-        break;
-    case 1:
-        add_tile_row(wz, z, first, 1, squares);
-        break;
-    default:
-        break;
-    }
-}
-
-/* Tied, diagonal and spherical: column by column. covariance is a literal. */
-ALWAYS_INLINE void add_columns(const double *x, const double *mean, const double *r,
-                               int32_t columns, enum mixture_covariance covariance, double *sums)
-{
-    vector w[VECTORS], weight = v_set(0.0), norm = v_set(0.0);
-    for (int v = 0; v < VECTORS; v++) {
-        w[v] = v_load(r + v * LANES);
-        weight = v_add(weight, w[v]);
-    }
-    v_accumulate(sums, weight);
-    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS) {
-        const vector middle = v_set(mean[j]);
-        vector first = v_set(0.0), second = v_set(0.0);
-        for (int v = 0; v < VECTORS; v++) {
-            const vector z = v_subtract(v_load(x + v * LANES), middle);
-            if (covariance == MIXTURE_TIED) {
-                first = v_plus_product(first, w[v], z);
-                continue;
-            }
-            const vector wz = v_multiply(w[v], z);
-            first = v_add(first, wz);
-            second = v_plus_product(second, wz, z);
-        }
-        v_accumulate(sums + (1 + j) * LANES, first);
-        if (covariance == MIXTURE_DIAG)
-            v_accumulate(sums + (int64_t)(1 + columns + j) * LANES, second);
-        norm = v_add(norm, second);
-    }
-    if (covariance == MIXTURE_SPHERICAL) v_accumulate(sums + (1 + columns) * LANES, norm);
-}
-
-static void add_full_component(const double *x, const double *mean, const double *r,
-                               int32_t columns, double *space, double *sums)
-{
-    switch (columns) {
-    case 1:
-        add_narrow(x, mean, r, 1, sums);
-        break;
-    case 2:
-        add_narrow(x, mean, r, 2, sums);
-        break;
-    case 3:
-        add_narrow(x, mean, r, 3, sums);
-        break;
-    case 4:
-        add_narrow(x, mean, r, 4, sums);
-        break;
-    default:
-        add_full(x, mean, r, columns, space, sums);
-    }
-}
-
-static int64_t sums_room(enum mixture_covariance covariance, int32_t columns)
-{
-    return mixture_terms(covariance, columns) * LANES;
-}
-
-static void add(const struct mixture_pack *pack, const float *x, const double *responsibilities_in,
-                double *space, double *sums)
-{
-    const int64_t d = pack->columns;
-    double *work = space + d * BLOCK_ROWS;
-    centre_block(pack, x, space);
-    for (int32_t c = 0; c < pack->k; c++, sums += sums_room(pack->covariance, pack->columns)) {
-        const double *mean = pack->centred + c * d;
-        const double *r = responsibilities_in + (int64_t)c * BLOCK_ROWS;
-        switch (pack->covariance) {
-        case MIXTURE_FULL:
-            add_full_component(space, mean, r, pack->columns, work, sums);
-            break;
-        case MIXTURE_TIED:
-            add_columns(space, mean, r, pack->columns, MIXTURE_TIED, sums);
-            break;
-        case MIXTURE_DIAG:
-            add_columns(space, mean, r, pack->columns, MIXTURE_DIAG, sums);
-            break;
-        case MIXTURE_SPHERICAL:
-            add_columns(space, mean, r, pack->columns, MIXTURE_SPHERICAL, sums);
-            break;
-        }
-    }
-}
-
-static void collect(enum mixture_covariance covariance, int32_t columns, const double *sums,
-                    double *plain)
-{
-    const int64_t terms = mixture_terms(covariance, columns);
-    for (int64_t t = 0; t < terms; t++)
-        plain[t] = add_lanes(sums + t * LANES);
 }
 
 #endif
