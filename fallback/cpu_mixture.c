@@ -15,7 +15,7 @@
 #include "fallback/cpu_kmeans.h"
 #include "numerics/philox.h"
 
-enum { SMALLEST_TASK = 32, FEWEST_TASKS = 64 };
+enum { SMALLEST_TASK = 32, FEWEST_TASKS = 64, TRY_AGAIN = 8 };
 static const int64_t LARGEST_PARTS = 1 << 23; /* doubles in the sums of all tasks: 64 MB */
 
 enum mixture_mode { BY_DENSITY, LIKELIHOOD_ONLY, BY_LABEL, BY_DRAW };
@@ -168,9 +168,25 @@ static void by_draw(const struct mixture_run *run, int64_t block, const double *
     }
 }
 
+/* Log densities. Where the components are not far apart, looking for near ones is tried again only
+ * after `wait` blocks; the task's blocks alone decide when. */
+static void find_densities(const struct mixture_run *run, int64_t block, double *work,
+                           double *density, int32_t *wait)
+{
+    const struct mixture_pack *pack = &run->space.pack;
+    const struct mixture_kernels *kernels = run->kernels;
+    const float *x = data_block(run->data, block);
+    if (pack->head > 0 && kernels->near_densities != NULL && --*wait < 0) {
+        if (kernels->near_densities(pack, x, work, density)) return;
+        *wait = TRY_AGAIN;
+    }
+    kernels->densities(pack, x, work, density);
+}
+
 /* Responsibilities of a block by the pass's rule; returns its log-likelihood. */
 static double find_responsibilities(const struct mixture_run *run, int64_t block,
-                                    const double *weights, double *work, double *density)
+                                    const double *weights, double *work, double *density,
+                                    int32_t *wait)
 {
     const struct mixture_pack *pack = &run->space.pack;
     _Alignas(64) double log_likelihood[BLOCK_ROWS];
@@ -182,7 +198,7 @@ static double find_responsibilities(const struct mixture_run *run, int64_t block
         by_draw(run, block, weights, density);
         return 0.0;
     default:
-        run->kernels->densities(pack, data_block(run->data, block), work, density);
+        find_densities(run, block, work, density, wait);
         return run->kernels->responsibilities(pack, weights, density, log_likelihood);
     }
 }
@@ -202,11 +218,12 @@ static void pass_task(void *arg, int64_t task, int worker)
     const int64_t end =
         first + run->task_blocks < data->blocks ? first + run->task_blocks : data->blocks;
 
+    int32_t wait = 0;
     memset(sums, 0, (size_t)(pack->k * run->room) * sizeof *sums);
     part[0] = 0.0;
     for (int64_t b = first; b < end; b++) {
         if (b == first || !plain || b == data->blocks - 1) block_weights(run, b, weights);
-        part[0] += find_responsibilities(run, b, weights, work, density);
+        part[0] += find_responsibilities(run, b, weights, work, density, &wait);
         if (run->mode != LIKELIHOOD_ONLY)
             run->kernels->add(pack, data_block(data, b), density, work, sums);
         cpu_rows_passed(&data->arrays, first, b);

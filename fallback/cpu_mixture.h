@@ -9,7 +9,7 @@
 /* The pack with the memory behind it. */
 struct mixture_space {
     struct mixture_pack pack;
-    double *log_scales, *cutoffs, *means, *centre, *centred, *images;
+    double *log_scales, *cutoffs, *means, *centre, *centred, *images, *rests;
 };
 
 int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
@@ -20,7 +20,7 @@ void mixture_space_close(struct mixture_space *space);
 void mixture_pack_fill(struct mixture_space *space, const struct mixture_parameters *parameters,
                        const double *offset);
 
-/* After a fill, for sums: shares too small to matter in them are 0 from now on. */
+/* After a fill, for sums: shares too small to matter in them become 0, some unseen. */
 void mixture_pack_cut(struct mixture_space *space, const struct mixture_parameters *parameters);
 
 /* Scalar operations a row costs, about: its terms in densities and sums, and an exp a component. */

@@ -5,7 +5,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef __m256d vector;
-enum { LANES = 4, GROUP = 2, WIDTH = 2 };
+enum { LANES = 4, GROUP = 2, WIDTH = 2, REST = 2 };
 
 ALWAYS_INLINE vector v_set(double x)
 {
@@ -109,6 +109,17 @@ ALWAYS_INLINE unsigned v_bits_not_zero(vector a)
     return (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(a, _mm256_setzero_pd(), _CMP_NEQ_UQ));
 }
 
+ALWAYS_INLINE unsigned v_bits_equal(vector a, vector b)
+{
+    return (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(a, b, _CMP_EQ_OQ));
+}
+
+/* Lane by lane yes where a > b, else no. */
+ALWAYS_INLINE vector v_where_above(vector a, vector b, vector yes, vector no)
+{
+    return _mm256_blendv_pd(no, yes, _mm256_cmp_pd(a, b, _CMP_GT_OQ));
+}
+
 /* Eight doubles: row - centre. */
 ALWAYS_INLINE void store_difference(double *at, __m256 row, const double *centre)
 {
@@ -122,6 +133,7 @@ static double add_lanes(const double *a)
     return (a[0] + a[1]) + (a[2] + a[3]);
 }
 
+#include "fallback/mixture_near.h"
 #include "fallback/mixture_sums.h"
 
 const struct mixture_kernels *mixture_kernels_avx2(void)
@@ -129,6 +141,7 @@ const struct mixture_kernels *mixture_kernels_avx2(void)
     static const struct mixture_kernels kernels = {
         .name = "avx2",
         .densities = densities,
+        .near_densities = near_densities,
         .responsibilities = responsibilities,
         .add = add,
         .sums_room = sums_room,

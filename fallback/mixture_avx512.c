@@ -5,7 +5,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef __m512d vector;
-enum { LANES = 8, GROUP = 4, WIDTH = 3 };
+enum { LANES = 8, GROUP = 4, WIDTH = 3, REST = 3 };
 
 ALWAYS_INLINE vector v_set(double x)
 {
@@ -109,6 +109,17 @@ ALWAYS_INLINE unsigned v_bits_not_zero(vector a)
     return _mm512_cmp_pd_mask(a, _mm512_setzero_pd(), _CMP_NEQ_UQ);
 }
 
+ALWAYS_INLINE unsigned v_bits_equal(vector a, vector b)
+{
+    return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ);
+}
+
+/* Lane by lane yes where a > b, else no. */
+ALWAYS_INLINE vector v_where_above(vector a, vector b, vector yes, vector no)
+{
+    return _mm512_mask_mov_pd(no, _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ), yes);
+}
+
 /* Eight doubles: row - centre. */
 ALWAYS_INLINE void store_difference(double *at, __m256 row, const double *centre)
 {
@@ -120,6 +131,7 @@ static double add_lanes(const double *a)
     return ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]));
 }
 
+#include "fallback/mixture_near.h"
 #include "fallback/mixture_sums.h"
 
 const struct mixture_kernels *mixture_kernels_avx512(void)
@@ -127,6 +139,7 @@ const struct mixture_kernels *mixture_kernels_avx512(void)
     static const struct mixture_kernels kernels = {
         .name = "avx512",
         .densities = densities,
+        .near_densities = near_densities,
         .responsibilities = responsibilities,
         .add = add,
         .sums_room = sums_room,

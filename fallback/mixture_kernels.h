@@ -25,6 +25,9 @@ struct mixture_pack {
     const double *centre;     /* (stride) the middle of the means, without offset */
     const double *centred;    /* (k, stride) means - centre; stride: padded_columns(), then 0 */
     const double *images;     /* (k, columns) F (mean - centre) */
+    int32_t head;             /* rows of F that bound a density; 0: no near_densities() */
+    const double *rests;      /* (k, columns + 1, stride) the columns of the other rows of F, filled
+                                 up with 0, and at last of the images */
 };
 
 struct mixture_kernels {
@@ -33,6 +36,12 @@ struct mixture_kernels {
     /* log weight_c + log N(x_i | c): density (k, BLOCK_ROWS), never below MIXTURE_FLOOR. */
     void (*densities)(const struct mixture_pack *pack, const float *x, double *space,
                       double *density);
+
+    /* The same for a mixture with a head, MIXTURE_FLOOR where a row's share is below the
+     * component's cutoff. Returns 0 where so many are not that densities() is cheaper: it is still
+     * to be done. May be NULL. */
+    int (*near_densities)(const struct mixture_pack *pack, const float *x, double *space,
+                          double *density);
 
     /* Turns log densities (k, BLOCK_ROWS) into weights[i] * responsibility. log_likelihood
      * (BLOCK_ROWS) gets the log of the row's density; returns its sum times the weights. */

@@ -9,11 +9,21 @@
 
 static const double LOG_2PI = 1.8378770664093454836;
 
+/* Rows of F that bound densities, a multiple of 8: a small part of the work. 0: all is little. */
+static int32_t head_rows(enum mixture_covariance covariance, int32_t k, int32_t columns)
+{
+    if (covariance != MIXTURE_FULL || k < 3 || columns < 12) return 0;
+    return columns < 64 ? 8 : columns / 32 * 8;
+}
+
 int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
                        enum mixture_covariance covariance)
 {
     const int64_t cells = (int64_t)k * columns, stride = padded_columns(columns);
+    const int32_t head = head_rows(covariance, k, columns);
+    const int64_t rest = head == 0 ? 0 : (columns + 1) * (int64_t)padded_columns(columns - head);
     memset(space, 0, sizeof *space);
+    space->rests = spot_alloc_zero(k * rest, sizeof(double));
     space->log_scales = spot_alloc(k, sizeof(double));
     space->cutoffs = spot_alloc(k, sizeof(double));
     space->means = spot_alloc(cells, sizeof(double));
@@ -21,7 +31,8 @@ int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
     space->centre = spot_alloc_zero(stride, sizeof(double));
     space->centred = spot_alloc_zero(k * stride, sizeof(double));
     if (space->log_scales == NULL || space->cutoffs == NULL || space->means == NULL ||
-        space->images == NULL || space->centre == NULL || space->centred == NULL) {
+        space->images == NULL || space->rests == NULL || space->centre == NULL ||
+        space->centred == NULL) {
         mixture_space_close(space);
         return SPOT_ENOMEM;
     }
@@ -33,7 +44,8 @@ int mixture_space_open(struct mixture_space *space, int32_t k, int32_t columns,
                                         .means = space->means,
                                         .centre = space->centre,
                                         .centred = space->centred,
-                                        .images = space->images};
+                                        .images = space->images,
+                                        .rests = space->rests};
     return SPOT_OK;
 }
 
@@ -43,6 +55,7 @@ void mixture_space_close(struct mixture_space *space)
     free(space->cutoffs);
     free(space->means);
     free(space->images);
+    free(space->rests);
     free(space->centre);
     free(space->centred);
     memset(space, 0, sizeof *space);
@@ -119,6 +132,19 @@ void mixture_pack_fill(struct mixture_space *space, const struct mixture_paramet
         fill_image(p, c, space->centred + c * padded_columns(p->columns), space->images + c * d);
 }
 
+/* The rows of F below its head, column by column, and of the image. */
+static void fill_rest(struct mixture_space *space, int32_t c, int64_t head)
+{
+    const int64_t d = space->pack.columns, stride = padded_columns((int32_t)(d - head));
+    const double *factor = space->pack.factors + c * (d * (d + 1) / 2);
+    double *rest = space->rests + c * (d + 1) * stride;
+    for (int64_t i = head; i < d; i++) {
+        for (int64_t j = 0; j <= i; j++)
+            rest[j * stride + i - head] = factor[i * (i + 1) / 2 + j];
+        rest[d * stride + i - head] = space->images[c * d + i];
+    }
+}
+
 void mixture_pack_cut(struct mixture_space *space, const struct mixture_parameters *p)
 {
     for (int32_t c = 0; c < p->k; c++) {
@@ -126,4 +152,7 @@ void mixture_pack_cut(struct mixture_space *space, const struct mixture_paramete
         double cutoff = spot_log(p->weights[c]) + MIXTURE_LOG_NEGLIGIBLE;
         if (cutoff > EXP_LOWEST) space->cutoffs[c] = cutoff;
     }
+    space->pack.head = head_rows(p->covariance, p->k, p->columns);
+    for (int32_t c = 0; c < p->k && space->pack.head > 0; c++)
+        fill_rest(space, c, space->pack.head);
 }

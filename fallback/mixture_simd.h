@@ -8,19 +8,53 @@
 #define SPOT_FALLBACK_MIXTURE_SIMD_H
 
 #include "fallback/mixture_kernels.h"
+#include "fallback/transpose.h"
 #include "numerics/explog.h"
 
-enum { VECTORS = BLOCK_ROWS / LANES, TILE = 4, FEW_ROWS = 20, MOST_ROWS = 48 };
+enum { VECTORS = BLOCK_ROWS / LANES, TILE = 4, FEW_ROWS = 20 };
 
 static int64_t triangle_at(int64_t row)
 {
     return row * (row + 1) / 2;
 }
 
-/* centred (columns, BLOCK_ROWS) = x - centre. */
-static void centre_block(const struct mixture_pack *pack, const float *x, double *centred)
+/* The rows whose bit is set, in their order. Returns how many. */
+static int32_t list_rows(uint64_t bits, int32_t *rows)
 {
-    for (int32_t j = 0; j < pack->columns; j++) {
+    int32_t count = 0;
+    if (bits == UINT64_MAX)
+        for (; count < BLOCK_ROWS; count++)
+            rows[count] = count;
+    else
+        for (; bits != 0; bits &= bits - 1)
+            rows[count++] = __builtin_ctzll(bits);
+    return count;
+}
+
+/* Vectors that a row of z fills; its stride is padded_columns(). */
+static int32_t row_vectors(int32_t columns)
+{
+    return (columns + LANES - 1) / LANES;
+}
+
+/* z (BLOCK_ROWS, stride) row-major = x - centre, 0 past the last column. */
+static void centre_rows(const struct mixture_pack *pack, const float *x, double *z)
+{
+    const int64_t stride = padded_columns(pack->columns);
+    for (int32_t j = 0; j < pack->columns; j += 8)
+        for (int i = 0; i < BLOCK_ROWS; i += 8) {
+            __m256 rows[8];
+            load_rows(x + (int64_t)j * BLOCK_ROWS + i, pack->columns - j, rows);
+            for (int t = 0; t < 8; t++)
+                store_difference(z + (i + t) * stride + j, rows[t], pack->centre + j);
+        }
+}
+
+/* centred (columns, BLOCK_ROWS) = x - centre, the first columns of them. */
+static void centre_block(const struct mixture_pack *pack, int32_t columns, const float *x,
+                         double *centred)
+{
+    for (int32_t j = 0; j < columns; j++) {
         const vector centre = v_set(pack->centre[j]);
         for (int v = 0; v < VECTORS; v++) {
             const int64_t at = (int64_t)j * BLOCK_ROWS + v * LANES;
@@ -210,7 +244,7 @@ static void densities(const struct mixture_pack *pack, const float *x, double *s
                       double *density)
 {
     double *y = space + (int64_t)pack->columns * BLOCK_ROWS;
-    centre_block(pack, x, space);
+    centre_block(pack, pack->columns, x, space);
     switch (pack->covariance) {
     case MIXTURE_FULL:
         component_densities(pack, space, MIXTURE_FULL, density);
@@ -236,8 +270,7 @@ static uint64_t rows_above(const double *log_density, const double *largest, dou
     uint64_t bits = 0;
     const vector limit = v_set(cutoff);
     for (int v = 0; v < VECTORS; v++) {
-        const vector x =
-            v_subtract(v_load(log_density + v * LANES), v_load(largest + v * LANES));
+        const vector x = v_subtract(v_load(log_density + v * LANES), v_load(largest + v * LANES));
         bits |= (uint64_t)v_bits_not_below(x, limit) << (v * LANES);
     }
     return bits;
@@ -248,11 +281,9 @@ static void few_shares(uint64_t bits, double *column, const double *largest, dou
 {
     int32_t rows[BLOCK_ROWS];
     _Alignas(64) double packed[BLOCK_ROWS];
-    int32_t count = 0;
-    for (; bits != 0; bits &= bits - 1, count++) {
-        rows[count] = __builtin_ctzll(bits);
-        packed[count] = column[rows[count]] - largest[rows[count]];
-    }
+    const int32_t count = list_rows(bits, rows);
+    for (int32_t i = 0; i < count; i++)
+        packed[i] = column[rows[i]] - largest[rows[i]];
     for (int32_t i = count; i % LANES != 0; i++)
         packed[i] = 0.0;
     for (int v = 0; v < VECTORS; v++)

@@ -8,7 +8,6 @@
 #define SPOT_FALLBACK_MIXTURE_SUMS_H
 
 #include "fallback/mixture_simd.h"
-#include "fallback/transpose.h"
 
 /* ---- Up to TILE columns: (terms, LANES) for each component ----------------------------------- */
 
@@ -115,13 +114,9 @@ static void add_few_columns(const struct mixture_pack *pack, const double *x, co
     }
 }
 
-/* ---- More columns: LANES weights, (vectors, LANES) of w z, then the squares ------------------ */
+enum { MOST_ROWS = 48 };
 
-/* Vectors that a row of z fills; its stride is padded_columns(). */
-static int32_t row_vectors(int32_t columns)
-{
-    return (columns + LANES - 1) / LANES;
-}
+/* ---- More columns: LANES weights, (vectors, LANES) of w z, then the squares ------------------ */
 
 /* Where the squares of row-block `block` begin: LANES rows of block + 1 vectors each. */
 static int64_t squares_at(int64_t block)
@@ -129,34 +124,13 @@ static int64_t squares_at(int64_t block)
     return LANES * LANES * (block * (block + 1) / 2);
 }
 
-/* z (BLOCK_ROWS, stride) row-major = x - centre, 0 past the last column. */
-static void centre_rows(const struct mixture_pack *pack, const float *x, double *z)
-{
-    const int64_t stride = padded_columns(pack->columns);
-    for (int32_t j = 0; j < pack->columns; j += 8)
-        for (int i = 0; i < BLOCK_ROWS; i += 8) {
-            __m256 rows[8];
-            load_rows(x + (int64_t)j * BLOCK_ROWS + i, pack->columns - j, rows);
-            for (int t = 0; t < 8; t++)
-                store_difference(z + (i + t) * stride + j, rows[t], pack->centre + j);
-        }
-}
-
 /* The rows that have a share, in their order; all of them where most have. Returns how many. */
-static int32_t list_rows(const double *r, int32_t *rows)
+static int32_t list_shares(const double *r, int32_t *rows)
 {
     uint64_t bits = 0;
-    int32_t count = 0;
     for (int v = 0; v < VECTORS; v++)
         bits |= (uint64_t)v_bits_not_zero(v_load(r + v * LANES)) << (v * LANES);
-    if (__builtin_popcountll(bits) >= MOST_ROWS) {
-        for (; count < BLOCK_ROWS; count++)
-            rows[count] = count;
-        return count;
-    }
-    for (; bits != 0; bits &= bits - 1)
-        rows[count++] = __builtin_ctzll(bits);
-    return count;
+    return list_rows(__builtin_popcountll(bits) < MOST_ROWS ? bits : UINT64_MAX, rows);
 }
 
 /* What is added up of one component: its listed rows. */
@@ -265,8 +239,8 @@ static void add_squares(const double *wz, const double *z, const struct listed *
                 add_tile_of(one, z + g * LANES, list->stride, list->count, LANES, block + 1 - g,
                             step, at + g * LANES);
             else
-                add_tile_of(one, z + g * LANES, list->stride, list->count, LANES / 2,
-                            block + 1 - g, step, at + g * LANES);
+                add_tile_of(one, z + g * LANES, list->stride, list->count, LANES / 2, block + 1 - g,
+                            step, at + g * LANES);
         }
     }
 }
@@ -326,7 +300,7 @@ static void add_many_columns(const struct mixture_pack *pack, const double *x, c
                                 .mean = mean,
                                 .r = r,
                                 .rows = rows,
-                                .count = list_rows(r, rows),
+                                .count = list_shares(r, rows),
                                 .columns = pack->columns,
                                 .stride = stride};
     double *first = sums + LANES;
@@ -360,7 +334,7 @@ static void add(const struct mixture_pack *pack, const float *x, const double *r
     const int64_t stride = padded_columns(pack->columns);
     const int64_t room = sums_room(pack->covariance, pack->columns);
     if (pack->columns <= TILE)
-        centre_block(pack, x, space);
+        centre_block(pack, pack->columns, x, space);
     else
         centre_rows(pack, x, space);
     for (int32_t c = 0; c < pack->k; c++, sums += room) {
