@@ -85,4 +85,7 @@ extern const struct backend_kmeans cpu_kmeans;
 /* The table of mixtures: cpu_mixture.c, with scoring in cpu_mixture_score.c. */
 extern const struct backend_mixture cpu_mixture;
 
+/* The table of trees: cpu_trees.c. */
+extern const struct backend_trees cpu_trees;
+
 #endif

@@ -149,6 +149,7 @@ const struct backend_tables *cpu_backend(void)
         .core = &core,
         .kmeans = &cpu_kmeans,
         .mixture = &cpu_mixture,
+        .trees = &cpu_trees,
     };
     return &tables;
 }

@@ -367,6 +367,67 @@ SPOT_API void spot_gmm_free(spot_gmm *model);
 SPOT_API int spot_gmm_save(const spot_gmm *model, const char *path, struct spot_error *err);
 SPOT_API int spot_gmm_load(const char *path, spot_gmm **model, struct spot_error *err);
 
+/* ---- Boosted trees -------------------------------------------------------------------------- */
+
+typedef struct spot_forest spot_forest;
+
+/* What a forest is. Pointers are owned by the forest; NULL or 0 where its file says nothing. */
+struct spot_forest_info {
+    const char *library;   /* "xgboost" or "lightgbm": whose rules and arithmetic hold */
+    const char *objective; /* as that library names it */
+    int32_t trees, iterations, features;
+    int32_t outputs;        /* margins of a row: classes of a softmax, or targets; else 1 */
+    int32_t classes;        /* of a classifier, two of a binary one; 0 of a regressor */
+    int32_t best_iteration; /* iterations used by default: fewer after early stopping */
+    int32_t depth;          /* of the deepest tree */
+    int64_t nodes, leaves;
+    const char *const *feature_names; /* (features) */
+};
+
+enum spot_forest_output {
+    SPOT_FOREST_VALUE,  /* (rows, outputs) probabilities, means, ... */
+    SPOT_FOREST_MARGIN, /* (rows, outputs) before the link */
+    SPOT_FOREST_LABEL,  /* (rows, 1) a classifier's class: the lowest of the likeliest */
+    SPOT_FOREST_LEAF,   /* (rows, trees) number of the leaf in each tree used */
+};
+
+struct spot_forest_options {
+    enum spot_forest_output output;
+    int32_t first_iteration;   /* from 0 */
+    int32_t iterations;        /* 0: the default, up to the best iteration */
+    const double *base_margin; /* (rows, outputs) instead of the model's, or NULL */
+};
+
+/* Rows to score, row-major, with at least the forest's columns. NaN is a missing value. One of the
+ * two pointers is NULL. XGBoost's models see float32, LightGBM's float64. */
+struct spot_forest_rows {
+    const float *values;
+    const double *values64;
+    int64_t rows;
+    int32_t columns;
+};
+
+/* How many numbers a row gets. */
+SPOT_API int64_t spot_forest_width(const spot_forest *forest,
+                                   const struct spot_forest_options *options);
+
+/* Scores rows: out (rows, width) is written. XGBoost's margins are those of its CPU predictor bit
+ * for bit (float32 values), LightGBM's those of its own (float64).
+ * With an engine the rows are shared among its threads; with NULL all is done by the calling
+ * thread, and any number of threads may score one forest at the same time.
+ * Errors: SPOT_EDATA (too few columns), SPOT_EUSAGE (iterations that are not there, labels of a
+ * regressor), SPOT_ENOMEM. */
+SPOT_API int spot_forest_score(spot_engine *engine, const spot_forest *forest,
+                               const struct spot_forest_rows *rows,
+                               const struct spot_forest_options *options, double *out,
+                               struct spot_error *err);
+
+/* Never fails; lives as long as the forest. */
+SPOT_API const struct spot_forest_info *spot_forest_info(const spot_forest *forest);
+
+/* Frees a forest; NULL is allowed. */
+SPOT_API void spot_forest_free(spot_forest *forest);
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend/forest.h"
 #include "blackspot.h"
 #include "numerics/quantiser.h"
 
@@ -249,21 +250,24 @@ struct backend_mixture {
                  double *log_likelihood, struct spot_error *err);
 };
 
-/* ---- trees (filled by the trees issues) ----------------------------------------------------- */
+/* ---- trees ---------------------------------------------------------------------------------- */
 
-struct forest; /* an imported or trained ensemble, lowered to ranks; host/models owns its definition
-                */
 struct forest_plan;
 struct trees_run;
 
 struct backend_trees {
+    /* Lowers a forest, which is borrowed until plan_close, to what the device scores best. The CPU
+     * needs no backend for it: NULL. */
     int (*plan)(struct backend *backend, const struct forest *forest, struct forest_plan **plan,
                 struct spot_error *err);
     void (*plan_close)(struct forest_plan *plan);
-    /* margins (rows, outputs) or leaves (rows, trees), either may be NULL. Reentrant. */
-    int (*score)(const struct forest_plan *plan, int64_t rows, const float *values,
-                 int32_t first_tree, int32_t trees, float *margins, int32_t *leaves,
-                 struct spot_error *err);
+    /* Adds the leaves of trees [first, first + trees) to margins (rows, outputs), in tree order and
+     * in the forest's own arithmetic: margins hold float32 values where the rules are XGBoost's.
+     * leaves (rows, trees): the number of each leaf within its tree. Either may be NULL. Reentrant:
+     * on the calling thread alone where host is NULL, else on the host's threads. */
+    int (*score)(const struct forest_plan *plan, const struct backend_host *host,
+                 const struct spot_forest_rows *rows, int32_t first, int32_t trees, double *margins,
+                 int32_t *leaves, struct spot_error *err);
     /* Training: binned columns beside the data, node numbers and margins per row. */
     int (*open)(struct backend_data *data, const uint16_t *bins_per_column, struct trees_run **run,
                 struct spot_error *err);

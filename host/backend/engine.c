@@ -37,7 +37,7 @@ static int open_backend(spot_engine *engine, struct spot_error *err)
     const struct spot_engine_options *options = &engine->options;
     const char *device = options->device;
     if (device != NULL && strcmp(device, "auto") == 0) device = NULL;
-    const struct backend_host host = {
+    engine->host = (struct backend_host){
         .threads = pool_threads(engine->pool),
         .parallel = run_on_pool,
         .parallel_arg = engine->pool,
@@ -48,7 +48,7 @@ static int open_backend(spot_engine *engine, struct spot_error *err)
         .memory = options->memory,
         .scratch = engine->scratch,
     };
-    return engine->tables->core->open(device, &host, &engine->backend, err);
+    return engine->tables->core->open(device, &engine->host, &engine->backend, err);
 }
 
 int spot_engine_open(const struct spot_engine_options *options, spot_engine **out,
@@ -104,6 +104,11 @@ void spot_engine_close(spot_engine *engine)
 const char *spot_engine_device(const spot_engine *engine)
 {
     return engine->tables->core->describe(engine->backend);
+}
+
+const struct backend_host *engine_host(const struct spot_engine *engine)
+{
+    return &engine->host;
 }
 
 struct spot_pool *engine_pool(struct spot_engine *engine)

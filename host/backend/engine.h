@@ -8,6 +8,7 @@
 struct spot_engine {
     const struct backend_tables *tables;
     struct backend *backend;
+    struct backend_host host;
     struct spot_pool *pool;
     struct spot_engine_options options; /* without the caller's texts */
     char *scratch;                      /* folder for temporary files, or NULL */
@@ -18,6 +19,9 @@ void engine_log(const struct spot_engine *engine, enum spot_log_level level, con
 
 /* The pool, for reading and encoding beside the engine. */
 struct spot_pool *engine_pool(struct spot_engine *engine);
+
+/* What a backend is lent: threads, and the question whether to stop. */
+const struct backend_host *engine_host(const struct spot_engine *engine);
 
 /* Every device of every backend, usable or not; the caller frees *devices. */
 int engine_devices(struct backend_device **devices, int32_t *count, struct spot_error *err);
