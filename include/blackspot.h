@@ -172,6 +172,7 @@ struct spot_kmeans_options {
     const double *centres; /* (k, columns) row-major for SPOT_INIT_CENTRES, else NULL */
     int32_t n_init;     /* runs, the best is kept; 0: 1 for k-means++ and centres, 10 for random */
     int32_t max_iter;   /* iterations of one run, >= 1; default 300 */
+    int64_t mini_batch; /* 0: every iteration sees all rows; else rows of a step, see below */
     double tol;         /* stop when the shift is <= tol * mean variance; >= 0, default 1e-4 */
     uint64_t seed;      /* key of the random numbers; default 0 */
     int32_t compact;    /* merge equal rows: 1 yes, 0 no, -1 (default) when it pays; same bits */
@@ -183,6 +184,13 @@ struct spot_kmeans_options {
     spot_checkpoint *checkpoint;
 };
 
+/* Mini-batches (Sculley 2010, scikit-learn's MiniBatchKMeans). The start are the centres that a fit
+ * with the other options finds in a sample of three batches. A step draws `mini_batch` rows by
+ * weight and moves each centre towards the mean of its rows, to be the mean of all that it has
+ * seen. The end is max_iter times the rows of the data, or 10 steps in turn that did not lower the
+ * inertia of a row, smoothed over the number of batches that the data has. tol is for the start
+ * alone, no centre is ever thrown away, and a checkpoint is left as it is. */
+
 /* The defaults, scikit-learn's, with k = 0 to be filled in. */
 SPOT_API struct spot_kmeans_options spot_kmeans_defaults(void);
 
@@ -193,10 +201,12 @@ struct spot_kmeans_result {
     int32_t k, columns;
     const double *centres; /* (k, columns) row-major */
     const int64_t *sizes;  /* (k) rows in each cluster, weights not counted */
-    const double *weights; /* (k) sum of the weights of the rows in each cluster */
+    const double *weights; /* (k) sum of the weights of the rows in each cluster; of mini-batches,
+                              of all rows that the centre has seen */
     double inertia;        /* sum of weight * squared distance to the row's centre */
-    int32_t iterations;    /* of the run that was kept, the confirming pass included */
-    int32_t converged;     /* 1: no row moved or the shift is within tol; 0: max_iter reached */
+    int32_t iterations;    /* of the run that was kept, the confirming pass included; steps */
+    int32_t converged;     /* 1: no row moved or the shift is within tol; 0: max_iter reached, or
+                              updated since */
     int32_t best_run;      /* which initialisation was kept, from 0; 0 in a model that was read */
     double near_ties;      /* share of row assignments that float32 could not decide; alone in
                               depending on the instruction set and on merged rows; 0 when read */
@@ -211,6 +221,17 @@ struct spot_kmeans_result {
 SPOT_API int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
                              const struct spot_kmeans_options *options, spot_kmeans **model,
                              struct spot_error *err);
+
+/* A model that has learnt from more rows: scikit-learn's MiniBatchKMeans.partial_fit. The rows go
+ * by in their order, batch_rows at a time (0: all are one mini-batch); each batch moves the centres
+ * towards the means of its rows, as if the centres had been the means of all that they have seen.
+ * In the new model sizes, weights and iterations have grown by what was learnt, the inertia is that
+ * of `data`, and converged is 0. The caller frees *updated; `model` is as it was.
+ * Errors: SPOT_EUSAGE (batch_rows < 0), SPOT_EDATA (as of a fit, another number of columns),
+ * SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */
+SPOT_API int spot_kmeans_update(spot_engine *engine, const spot_kmeans *model,
+                                const struct spot_matrix *data, int64_t batch_rows,
+                                spot_kmeans **updated, struct spot_error *err);
 
 /* The nearest centre of each row: the lowest index among the smallest
  * sum_j (x_j - c_j)^2 in float64, j ascending. Weights are not looked at; no rows are fine.

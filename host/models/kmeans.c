@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "models/checks.h"
 #include "models/kmeans_fit.h"
+#include "models/minibatch.h"
 
 struct spot_kmeans_options spot_kmeans_defaults(void)
 {
@@ -81,7 +82,11 @@ static int check_options(const struct spot_kmeans_options *options, const struct
         .compact = options->compact,
     };
     int status = check_shared_options(&shared, data, err);
-    return status < 0 ? status : check_centres(options, data->columns, err);
+    if (status < 0) return status;
+    if (options->mini_batch < 0)
+        return spot_fail(err, SPOT_EUSAGE, "mini_batch = %lld: it is not negative",
+                         (long long)options->mini_batch);
+    return check_centres(options, data->columns, err);
 }
 
 /* Runs to make: centres given need only one. */
@@ -247,6 +252,10 @@ int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
     model = kmeans_new(options->k, data->columns);
     if (model == NULL) {
         status = spot_fail_memory(err, "the model");
+        goto out;
+    }
+    if (options->mini_batch > 0) {
+        SPOT_TRY(kmeans_minibatch(engine, data, options, fit.n_init, model, err));
         goto out;
     }
     SPOT_TRY(fit_data_open(&rows, engine, data, &opening, err));

@@ -51,6 +51,16 @@ static bool add_centres(cJSON *parent, const struct spot_kmeans_result *result)
     return rows != NULL;
 }
 
+/* Only where they say something else than the sizes. */
+static bool add_weights(cJSON *parent, const struct spot_kmeans_result *result)
+{
+    bool same = true;
+    for (int32_t c = 0; c < result->k; c++)
+        same = same && result->weights[c] == (double)result->sizes[c];
+    return same || cJSON_AddItemToObject(parent, "weights",
+                                         cJSON_CreateDoubleArray(result->weights, result->k));
+}
+
 static bool add_kmeans(cJSON *document, const struct model *model)
 {
     const struct spot_kmeans_result *result = spot_kmeans_result(model->kmeans);
@@ -59,7 +69,8 @@ static bool add_kmeans(cJSON *document, const struct model *model)
            cJSON_AddNumberToObject(kmeans, "inertia", result->inertia) != NULL &&
            cJSON_AddNumberToObject(kmeans, "iterations", result->iterations) != NULL &&
            cJSON_AddBoolToObject(kmeans, "converged", result->converged) != NULL &&
-           add_sizes(kmeans, result->sizes, result->k) && add_centres(kmeans, result);
+           add_sizes(kmeans, result->sizes, result->k) && add_weights(kmeans, result) &&
+           add_centres(kmeans, result);
 }
 
 static bool add_gmm(cJSON *document, const struct model *model)
@@ -234,6 +245,29 @@ static int read_sizes(const char *path, const cJSON *kmeans, spot_kmeans *model,
     return SPOT_OK;
 }
 
+/* Absent: what the sizes say. */
+static int read_weights(const char *path, const cJSON *kmeans, spot_kmeans *model,
+                        struct spot_error *err)
+{
+    const cJSON *weights = cJSON_GetObjectItemCaseSensitive(kmeans, "weights"), *item;
+    int32_t c = 0;
+    for (; weights == NULL && c < model->result.k; c++)
+        model->weights[c] = (double)model->sizes[c];
+    if (weights == NULL) return SPOT_OK;
+    if (!cJSON_IsArray(weights) || cJSON_GetArraySize(weights) != model->result.k)
+        return spot_fail(err, SPOT_EFORMAT, "%s: kmeans.weights is not a list of k = %d numbers",
+                         path, (int)model->result.k);
+    cJSON_ArrayForEach(item, weights)
+    {
+        double weight = cJSON_IsNumber(item) ? item->valuedouble : -1;
+        if (!(weight >= 0) || isinf(weight))
+            return spot_fail(err, SPOT_EFORMAT, "%s: kmeans.weights[%d] is not a weight", path,
+                             (int)c);
+        model->weights[c++] = weight;
+    }
+    return SPOT_OK;
+}
+
 static int read_centre(const char *path, const cJSON *row, int32_t c, spot_kmeans *model,
                        struct spot_error *err)
 {
@@ -270,6 +304,7 @@ static int read_kmeans(const char *path, const cJSON *document, struct model *mo
     SPOT_TRY(read_number(path, kmeans, "iterations", 1, INT32_MAX, &iterations, err));
     result->iterations = (int32_t)iterations;
     SPOT_TRY(read_sizes(path, kmeans, model->kmeans, err));
+    SPOT_TRY(read_weights(path, kmeans, model->kmeans, err));
     int32_t c = 0;
     cJSON_ArrayForEach(row, centres) SPOT_TRY(read_centre(path, row, c++, model->kmeans, err));
     const cJSON *converged = cJSON_GetObjectItemCaseSensitive(kmeans, "converged");

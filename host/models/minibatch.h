@@ -1,0 +1,40 @@
+/* Steps of mini-batch KMeans: rows go to their nearest centres, and each centre moves towards the
+ * mean of its rows, the less the more it has seen. Sums are integers, so neither threads nor
+ * devices change a bit. */
+#ifndef SPOT_MODELS_MINIBATCH_H
+#define SPOT_MODELS_MINIBATCH_H
+
+#include "models/kmeans.h"
+#include "models/statistics.h"
+
+struct minibatch {
+    spot_engine *engine;
+    spot_kmeans *model;   /* whose centres, weights and sizes the steps change */
+    int64_t capacity;     /* rows of a step, at most */
+    int32_t *labels;      /* (capacity) */
+    double *distances;    /* (capacity) squared */
+    struct int128 *sums;  /* (k, columns) */
+    struct int128 *gains; /* (k) weight of the step's rows */
+};
+
+int minibatch_open(struct minibatch *batch, spot_engine *engine, spot_kmeans *model,
+                   int64_t capacity, struct spot_error *err);
+void minibatch_close(struct minibatch *batch);
+
+/* One step with rows (rows, columns). statistics: of a matrix that has these rows in it; weights
+ * (rows) are quantised as it says, NULL: 1 each. *inertia: of the rows before the centres moved. */
+int minibatch_step(struct minibatch *batch, const struct statistics *statistics, int64_t rows,
+                   const float *values, const int64_t *weights, double *inertia,
+                   struct spot_error *err);
+
+/* Nearest centres of all rows: the inertia, and how many rows each centre has, added to sizes. */
+int minibatch_measure(struct minibatch *batch, const struct statistics *statistics,
+                      const struct spot_matrix *data, int64_t *sizes, double *inertia,
+                      struct spot_error *err);
+
+/* Fits as options->mini_batch says (kmeans_minibatch.c); everything has been checked. */
+int kmeans_minibatch(spot_engine *engine, const struct spot_matrix *data,
+                     const struct spot_kmeans_options *options, int32_t n_init, spot_kmeans *model,
+                     struct spot_error *err);
+
+#endif
