@@ -85,9 +85,26 @@ static void converts_to_double(void)
     for (int i = 0; i < 1000; i++)
         for (int j = 0; j < 20; j++) {
             struct int128 product = int128_multiply(any(i), any(j));
-            double expected = (double)value_of(product), got = int128_to_double(product);
-            wrong += !(fabs(got - expected) <= fabs(expected) * 0x1p-52);
+            wrong += int128_to_double(product) != (double)value_of(product);
         }
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
+/* Numbers half way between two doubles, and one beside them: they are rounded once, to even. */
+static void rounds_once(void)
+{
+    int wrong = 0;
+    for (int bits = 1; bits < 127; bits++)
+        for (int beside = -1; beside <= 1; beside++)
+            for (int i = 0; i < 50; i++) {
+                unsigned_wide number = (unsigned_wide)(next() >> 11 | 1ull << 52) << 74;
+                number |= (unsigned_wide)1 << 73; /* half of the last of 53 bits */
+                number >>= 127 - bits;
+                number = (unsigned_wide)((wide)number + beside);
+                struct int128 whole = {(uint64_t)number, (int64_t)(number >> 64)};
+                wrong += int128_to_double(whole) != (double)(wide)number;
+                wrong += int128_to_double(int128_negate(whole)) != -(double)(wide)number;
+            }
     CU_ASSERT_EQUAL(wrong, 0);
 }
 
@@ -98,6 +115,7 @@ int main(void)
         {"scales by a fraction", scales_by_a_fraction},
         {"multiplies a wide number", multiplies_a_wide_number},
         {"converts to double", converts_to_double},
+        {"rounds once", rounds_once},
         {NULL, NULL},
     };
     return run_suite("int128", tests);

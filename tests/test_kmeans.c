@@ -267,6 +267,27 @@ static void empty_clusters_take_the_farthest_rows(void)
     }
 }
 
+/* Two clusters are empty, and the two farthest rows, equal ones, are all that a third has: that one
+ * is left with its centre and takes no row of the fourth in exchange. */
+static void a_cluster_that_gives_its_last_row_away_takes_none(void)
+{
+    const float x[] = {14, 14, 1, 2, 3};
+    const double centres[] = {500, 600, 20, 2}, expected[] = {14, 14, 20, 2};
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 4;
+    options.init = SPOT_INIT_CENTRES;
+    options.centres = centres;
+    options.max_iter = 1;
+    spot_engine *engine = open_engine(1, NULL);
+    for (options.compact = 0; options.compact < 2; options.compact++) {
+        spot_kmeans *model = fit(engine, &(struct spot_matrix){x, NULL, 5, 1}, &options);
+        for (int c = 0; c < 4; c++)
+            CU_ASSERT_EQUAL(spot_kmeans_result(model)->centres[c], expected[c]);
+        spot_kmeans_free(model);
+    }
+    spot_engine_close(engine);
+}
+
 static char last_log[512];
 
 static void keep_log(void *arg, enum spot_log_level level, const char *text)
@@ -565,6 +586,8 @@ int main(void)
         {"skipped rows change no bit", skipped_rows_change_no_bit},
         {"order of rows does not matter", order_of_rows_does_not_matter},
         {"empty clusters take the farthest rows", empty_clusters_take_the_farthest_rows},
+        {"a cluster that gives its last row away takes none",
+         a_cluster_that_gives_its_last_row_away_takes_none},
         {"fewer different rows than clusters warns", fewer_different_rows_than_clusters_warns},
         {"ties go to the lowest index", ties_go_to_the_lowest_index},
         {"labels are right at the limits", labels_are_right_at_the_limits},

@@ -2,9 +2,11 @@
  * happens, an empty cluster above all, is decided here, once for all devices. */
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "models/kmeans_fit.h"
 #include "numerics/update.h"
 
@@ -30,28 +32,30 @@ static int relocate(struct kmeans_fit *fit, int32_t empty, int64_t row, struct s
 }
 
 /* Gives every empty cluster, in turn, the row farthest from its own centre; a row that stands for
- * several equal ones can serve as often. Clusters for which no row is off its centre stay empty. */
+ * several equal ones can serve as often. Clusters for which no row is off its centre stay empty,
+ * and so does, for this step, one that gave its last row away. */
 static int fill_empty_clusters(struct kmeans_fit *fit, struct spot_error *err)
 {
-    int32_t k = fit->options->k, found = 0, next = 0;
+    int32_t k = fit->options->k, found = 0, next = 0, wanted = 0;
     int64_t uses = 0;
     int status = SPOT_OK;
+    int32_t *empty = spot_alloc(k, sizeof *empty); /* (wanted) */
+    if (empty == NULL) return spot_fail_memory(err, "the empty clusters");
     SPOT_TRY(fit->backend->partial(fit->run, &fit->partial, err));
-    int32_t wanted = 0;
     for (int32_t c = 0; c < k; c++)
-        wanted += int128_is_zero(fit->partial.weights[c]);
+        if (int128_is_zero(fit->partial.weights[c])) empty[wanted++] = c;
     SPOT_TRY(fit->backend->farthest(fit->run, fit->centres, wanted, fit->far, &found, err));
-    for (int32_t c = 0; c < k && next < found; c++) {
-        if (!int128_is_zero(fit->partial.weights[c])) continue;
+    for (int32_t e = 0; e < wanted && next < found; e++) {
         const struct kmeans_far *far = &fit->far[next];
         if (far->distance == 0) break;
-        SPOT_TRY(relocate(fit, c, far->row, err));
+        SPOT_TRY(relocate(fit, empty[e], far->row, err));
         if (++uses == fit_data_copies(fit->data, far->row)) {
             next++;
             uses = 0;
         }
     }
 out:
+    free(empty);
     return status;
 }
 

@@ -79,13 +79,20 @@ SPOT_INLINE int int128_is_zero(struct int128 a)
     return a.low == 0 && a.high == 0;
 }
 
-/* The nearest double or its neighbour: two roundings, always the same two. */
+/* The nearest double, ties to even: the top 64 bits, the last of which says whether there are more,
+ * are rounded once. */
 SPOT_INLINE double int128_to_double(struct int128 a)
 {
     int negative = a.high < 0;
     struct int128 magnitude = negative ? int128_negate(a) : a;
-    double value = (double)(uint64_t)magnitude.high * 18446744073709551616.0;
-    value = value + (double)magnitude.low;
+    uint64_t high = (uint64_t)magnitude.high, low = magnitude.low;
+    double value = (double)low;
+    if (high != 0) {
+        int shift = leading_zeros(high);
+        uint64_t top = high << shift | low >> 1 >> (63 - shift);
+        uint64_t more = low << shift != 0 ? 1 : 0;
+        value = (double)(top | more) * 2 * (double)((uint64_t)1 << (63 - shift));
+    }
     return negative ? -value : value;
 }
 

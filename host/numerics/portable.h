@@ -11,4 +11,14 @@
 #define SPOT_INLINE static inline
 #endif
 
+/* Of a number that is not 0. */
+SPOT_INLINE int leading_zeros(uint64_t x)
+{
+#ifdef __CUDA_ARCH__
+    return __clzll((long long)x);
+#else
+    return __builtin_clzll(x);
+#endif
+}
+
 #endif
