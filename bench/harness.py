@@ -7,26 +7,40 @@ import subprocess
 import sys
 import tempfile
 
+import cold
+import fit
+import iteration
 import job
-import kmeans
+import limits
 import measure
+import mixtures
 import profiling
 import reading
 import report
+import rows
+import scaling
+import scoring
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-CASES = {"job": job.run, "reading": reading.run, "kmeans": kmeans.run,
-         "profile": profiling.run}
+SECTIONS = {"job": job, "reading": reading, "iteration": iteration, "fit": fit, "cold": cold,
+            "scoring": scoring, "mixtures": mixtures, "scaling": scaling, "rows": rows,
+            "profile": profiling}
+PACKAGES = {"scikit-learn": ["scikit-learn"], "scikit-learn-intelex": ["scikit-learn-intelex"],
+            "faiss": ["faiss-cpu"], "polars": ["polars"], "pandas": ["pandas"],
+            "pandas + scikit-learn": ["pandas", "scikit-learn"],
+            "polars + scikit-learn-intelex": ["polars", "scikit-learn-intelex"]}
 
 
 class Setting:
-    """What every case needs to know."""
+    """What every section needs to know."""
 
     def __init__(self, options, folder):
         self.quick = options.quick
         self.threads = options.threads
         self.seeds = 2 if options.quick else options.seeds
+        self.inits = options.inits.split(",")
+        self.largest = 10**6 if options.quick else options.largest
         self.data_dir = options.data_dir
         self.folder = folder
         self.root = ROOT
@@ -34,8 +48,8 @@ class Setting:
         self.config = os.path.join(HERE, "config")
         self.program = os.path.join(options.build_dir, "blackspot")
         self.shared_object = os.path.join(options.build_dir, "libblackspot.so")
-        self.environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads),
-                                POLARS_MAX_THREADS=str(options.threads))
+        self.missing = set()
+        self.limits = limits.machine(self)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -43,15 +57,48 @@ class Setting:
     def repeats(self, full):
         return 2 if self.quick else full
 
+    def seconds(self, full):
+        """Time to spend on a measurement that is repeated while it lasts."""
+        return 0.2 if self.quick else full
+
+    def scaled(self, n):
+        """Rows of a shape: a fiftieth for --quick."""
+        return max(n // 50, 2000) if self.quick else n
+
+    def environment(self, threads=None):
+        count = str(threads or self.threads)
+        return dict(os.environ, OMP_NUM_THREADS=count, POLARS_MAX_THREADS=count)
+
+    def there(self, libraries):
+        """Those whose packages are installed; the others are named once."""
+        for name in libraries:
+            lacking = [package for package in PACKAGES[name] if not measure.installed(package)]
+            if lacking and name not in self.missing:
+                self.missing.add(name)
+                self.say(f"{name}: left out, since {', '.join(lacking)} is not installed")
+        return [name for name in libraries if name not in self.missing]
+
     def peer(self, script, *arguments):
         return [sys.executable, os.path.join(self.peers, script), *map(str, arguments)]
 
     def run_peer(self, script, *arguments):
-        return measure.run_process(self.peer(script, *arguments), self.environment)
+        return measure.run_process(self.peer(script, *arguments), self.environment())
+
+    def worker(self, script, library, threads=None):
+        """A process of its own that answers for one library (peers/SCRIPT)."""
+        count = threads or self.threads
+        ours = [self.shared_object] if library == "blackspot" else []
+        return measure.Worker(self.peer(script, library, count, *ours), self.environment(count))
 
     def run_ours(self, *arguments):
         return measure.run_process([self.program, *map(str, arguments), "--threads",
                                     str(self.threads), "--quiet"])
+
+    def blobs(self, n, d, k, seed):
+        """Files of rows and of k of them as starting centres; the last ones are overwritten."""
+        files = self.path("rows.npy"), self.path("start.npy")
+        self.run_peer("blobs.py", n, d, k, seed, *files)
+        return files
 
     def say(self, text):
         print(text, file=sys.stderr, flush=True)
@@ -62,19 +109,23 @@ def arguments():
     parser.add_argument("--quick", action="store_true",
                         help="small sizes, two repeats: does it work? Nothing is kept")
     parser.add_argument("--data-dir", help="folder with us-nyc-points/nyc-crash-points.csv.zst")
-    parser.add_argument("--only", help="some of job,reading,kmeans,profile, separated by commas")
+    parser.add_argument("--only", help=f"some of {','.join(SECTIONS)}, separated by commas")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=20, help="whole fits of each size")
+    parser.add_argument("--inits", default="k-means++,k-means||",
+                        help="our seedings of whole fits (default: %(default)s)")
+    parser.add_argument("--largest", type=int, default=10**8,
+                        help="rows where the section rows ends (default: %(default)s)")
     parser.add_argument("--build-dir", default=os.path.join(ROOT, "build-bench"),
                         help="where the release is built")
     parser.add_argument("--results", default=os.path.join(HERE, "results"))
     parser.add_argument("--report-only", action="store_true",
                         help="write the tables from bench/results/*.json again")
     options = parser.parse_args()
-    names = options.only.split(",") if options.only else list(CASES)
-    unknown = [name for name in names if name not in CASES]
+    names = options.only.split(",") if options.only else list(SECTIONS)
+    unknown = [name for name in names if name not in SECTIONS]
     if unknown:
-        parser.error(f"--only {unknown[0]}: choose from {', '.join(CASES)}")
+        parser.error(f"--only {unknown[0]}: choose from {', '.join(SECTIONS)}")
     options.build_dir = os.path.abspath(options.build_dir)
     return options, names
 
@@ -87,21 +138,30 @@ def build(folder):
     subprocess.run(["cmake", "--build", folder], check=True, stdout=sys.stderr)
 
 
-def limits(setting):
-    """What the machine could do at best: reads from memory, float32 multiply-adds."""
-    program = setting.path("limits")
-    compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, "-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math",
-                    "-ffp-contract=fast", os.path.join(HERE, "limits.c"), "-o", program,
-                    "-lpthread"], check=True)
-    return measure.run_process([program, str(setting.threads)])["answer"]
+def check_layout(setting):
+    """blackspot_ctypes.py must describe the structures as include/blackspot.h does."""
+    declared = setting.run_peer("layout.py")["answer"]
+    source, program = setting.path("layout.c"), setting.path("layout")
+    with open(source, "w", encoding="utf-8") as file:
+        numbers = ", ".join(f"sizeof(struct {name})" for name in declared)
+        file.write('#include <stdio.h>\n#include "blackspot.h"\nint main(void)\n{\n'
+                   f'    size_t sizes[] = {{{numbers}}};\n'
+                   '    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)\n'
+                   '        printf("%s%zu", i > 0 ? ", " : "[", sizes[i]);\n    puts("]");\n}\n')
+    subprocess.run([os.environ.get("CC", "cc"), "-I", os.path.join(ROOT, "include"), source, "-o",
+                    program], check=True)
+    sizes = measure.run_process([program])["answer"]
+    wrong = [name for name, size in zip(declared, sizes) if declared[name] != size]
+    if wrong:
+        raise measure.Failed(f"bench/blackspot_ctypes.py does not describe struct {wrong[0]} as "
+                             "include/blackspot.h does")
 
 
 def main():
     options, names = arguments()
     readme = os.path.join(HERE, "README.md")
     if options.report_only:
-        report.write(options.results, readme)
+        report.write(options.results, readme, SECTIONS)
         return
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:options.threads])
     build(options.build_dir)
@@ -109,18 +169,20 @@ def main():
     results = os.path.join(folder, "results") if options.quick else options.results
     os.makedirs(results, exist_ok=True)
     try:
-        setting = Setting(options, folder)
         about = measure.machine(ROOT, options.threads, os.path.join(HERE, "requirements.txt"))
-        about["limits"] = limits(setting)
+        setting = Setting(options, folder)
+        check_layout(setting)
+        about["limits"] = setting.limits
         for name in names:
-            document = {"machine": about, "quick": options.quick, "cases": CASES[name](setting)}
+            document = {"machine": about, "quick": options.quick,
+                        "cases": SECTIONS[name].run(setting)}
             with open(os.path.join(results, f"{name}.json"), "w", encoding="utf-8") as file:
                 json.dump(document, file, indent=1)
                 file.write("\n")
         if options.quick:
-            print(report.text(results))
+            print(report.text(results, SECTIONS))
         else:
-            report.write(results, readme)
+            report.write(results, readme, SECTIONS)
     except measure.Failed as failure:
         sys.exit(f"bench/run: {failure}")
     finally:

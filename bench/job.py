@@ -5,6 +5,7 @@ import os
 import shutil
 
 import measure
+from table import megabytes, ms, table, times
 
 PEERS = {"pandas + scikit-learn": "job_sklearn.py",
          "polars + scikit-learn-intelex": "job_fastest.py"}
@@ -30,8 +31,8 @@ def run(setting):
                                 "--output", model, "--k", 5, "--n-init", 10)
 
     contestants = {"blackspot": ours}
-    for name, script in PEERS.items():
-        contestants[name] = lambda script=script: setting.run_peer(script, table, model + ".pickle")
+    for name in setting.there(PEERS):
+        contestants[name] = lambda script=PEERS[name]: setting.run_peer(script, table, model + ".pickle")
     for call in contestants.values():
         call()  # files and libraries come from the page cache afterwards
     results = measure.in_turn(contestants, setting.repeats(9))
@@ -44,3 +45,19 @@ def run(setting):
                      "rows": best["answer"]["rows"], "inertia": best["answer"]["inertia"],
                      "seconds": best["answer"]["seconds"]})
     return rows
+
+
+def text(document):
+    ours = next(row for row in document["cases"] if row["name"] == "blackspot")
+    rows = [[row["name"], ms(row["wall"]["min"]), ms(row["wall"]["median"]),
+             ms(row["cpu"]["median"]), megabytes(row["peak_bytes"]), f"{row['rows']:,}",
+             f"{row['inertia']:,.0f}",
+             "-" if row is ours else times(row["wall"]["median"], ours["wall"]["median"])]
+            for row in document["cases"]]
+    parts = []
+    for row in document["cases"]:
+        seconds = ", ".join(f"{name} {ms(value)}" for name, value in row["seconds"].items())
+        parts.append(f"- {row['name']}: {seconds}")
+    spent = "\n\nWhere the quickest run spent its milliseconds, by its own clock:\n\n"
+    return table(["one process", "min ms", "median ms", "CPU ms", "peak MB", "rows", "inertia",
+                  "ours is faster"], rows) + spent + "\n".join(parts)

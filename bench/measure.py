@@ -1,6 +1,7 @@
 """Measuring: a process from outside (time, peak memory, its line of JSON), a worker that answers
 requests, and the machine in words. Standard library only, so that this process stays small: Linux
 hands a parent's size down to its children's peak."""
+import importlib.metadata
 import json
 import os
 import platform
@@ -82,15 +83,56 @@ def in_turn(contestants, repeats):
     return results
 
 
+def per_iteration(contestants, first, last, repeats):
+    """Seconds of one iteration: the least of the fits stopped after `last` iterations less the least
+    of those stopped after `first`, since the difference of two noisy times would be noise; beside it
+    the same of the medians. contestants: name -> function from a number of iterations to an answer;
+    `last` may be a dictionary by name."""
+    def stop(name):
+        return last[name] if isinstance(last, dict) else last
+
+    asked = {(name, steps): (lambda call=call, steps=steps: call(steps))
+             for name, call in contestants.items() for steps in (first, stop(name))}
+    for call in asked.values():
+        call()
+    answers = in_turn(asked, repeats)
+    found = {}
+    for name in contestants:
+        short, long = answers[name, first], answers[name, stop(name)]
+        steps = long[0]["iterations"] - short[0]["iterations"]
+        if steps > 0:
+            found[name] = {"iterations": long[0]["iterations"], "runs": repeats}
+            for key, of in (("min", min), ("median", statistics.median)):
+                found[name][key] = (of(answer["seconds"] for answer in long) -
+                                    of(answer["seconds"] for answer in short)) / steps
+    return found
+
+
+def repeats_within(seconds, calls, least, most):
+    """How often all calls fit into so many seconds; makes each of them once."""
+    begin = time.perf_counter()
+    for call in calls:
+        call()
+    return max(least, min(most, int(seconds / (time.perf_counter() - begin))))
+
+
 def versions(requirements):
-    import importlib.metadata
+    """Of Python and what is installed of the peers."""
     found = {"python": platform.python_version()}
     with open(requirements, encoding="utf-8") as file:
         for line in file:
             name = line.split("#")[0].partition("==")[0].strip()
-            if name:
+            if name and installed(name):
                 found[name] = importlib.metadata.version(name)
     return found
+
+
+def installed(package):
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def machine(root, threads, requirements):

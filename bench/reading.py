@@ -7,6 +7,7 @@ import subprocess
 
 import job
 import measure
+from table import MEGABYTE, megabytes, ms, table, times
 
 FOUR = ["Longitude", "Latitude", "Accident_Severity", "Speed_limit"]
 SEVEN = ["year", "month", "day", "hour", "minute", "lat", "lon"]
@@ -71,8 +72,8 @@ def measure_case(setting, name, path, config, columns, workers):
 
 def run(setting):
     accidents, points = job.accidents(setting), new_york(setting)
-    workers = {peer: measure.Worker(setting.peer("reading.py", peer), setting.environment)
-               for peer in ("polars", "pandas")}
+    workers = {peer: measure.Worker(setting.peer("reading.py", peer), setting.environment())
+               for peer in setting.there(["polars", "pandas"])}
     cases = []
     if points:
         cases.append(measure_case(setting, "New York points, 7 columns", points, "nyc-seven.yaml",
@@ -84,3 +85,25 @@ def run(setting):
     for worker in workers.values():
         worker.close()
     return cases
+
+
+def median(case, peer, key="seconds"):
+    return case.get(peer, {}).get(key, {}).get("median")
+
+
+def text(document):
+    rows = []
+    for case in document["cases"]:
+        ours = case["blackspot"]
+        polars = case.get("polars", {}).get("seconds", {})
+        peers = [polars.get("min"), polars.get("median"), median(case, "polars", "matrix_seconds"),
+                 median(case, "pandas")]
+        rows.append([case["name"], f"{case['file_bytes'] / MEGABYTE:.0f}",
+                     ms(ours["warm"]["min"]), ms(ours["warm"]["median"]),
+                     ms(ours["seconds"]["median"]), ms(ours["wall"]["median"]),
+                     *("-" if seconds is None else ms(seconds) for seconds in peers),
+                     times(polars.get("median"), ours["warm"]["median"]),
+                     f"{megabytes(case['peak_bytes'])} of {megabytes(case['allowed_bytes'])}"])
+    return table(["file to float32 matrix", "MB", "ours min", "ours", "ours, cold",
+                  "ours, cold process", "polars min", "polars", "polars matrix", "pandas",
+                  "against polars", "peak MB, allowed"], rows)
