@@ -38,14 +38,14 @@ class KmeansOptions(ctypes.Structure):
     _fields_ = [("k", c_int32), ("init", c_int), ("centres", c_void_p), ("n_init", c_int32),
                 ("max_iter", c_int32), ("tol", c_double), ("seed", c_uint64),
                 ("compact", c_int32), ("batch_rows", c_int64), ("progress", c_void_p),
-                ("progress_arg", c_void_p)]
+                ("progress_arg", c_void_p), ("checkpoint", c_void_p)]
 
 
 class KmeansResult(ctypes.Structure):
     _fields_ = [("k", c_int32), ("columns", c_int32), ("centres", ctypes.POINTER(c_double)),
-                ("sizes", ctypes.POINTER(c_int64)), ("inertia", c_double),
-                ("iterations", c_int32), ("converged", c_int32), ("best_run", c_int32),
-                ("near_ties", c_double), ("init_seconds", c_double)]
+                ("sizes", ctypes.POINTER(c_int64)), ("weights", ctypes.POINTER(c_double)),
+                ("inertia", c_double), ("iterations", c_int32), ("converged", c_int32),
+                ("best_run", c_int32), ("near_ties", c_double), ("init_seconds", c_double)]
 
 
 class GmmOptions(ctypes.Structure):
@@ -53,7 +53,8 @@ class GmmOptions(ctypes.Structure):
                 ("means", c_void_p), ("precisions", c_void_p), ("warm_start", c_void_p),
                 ("n_init", c_int32), ("max_iter", c_int32), ("tol", c_double),
                 ("reg_covar", c_double), ("seed", c_uint64), ("compact", c_int32),
-                ("batch_rows", c_int64), ("progress", c_void_p), ("progress_arg", c_void_p)]
+                ("batch_rows", c_int64), ("progress", c_void_p), ("progress_arg", c_void_p),
+                ("checkpoint", c_void_p)]
 
 
 class GmmResult(ctypes.Structure):
@@ -186,7 +187,7 @@ class Kmeans(Model):
     kind = "kmeans"
 
     def shapes(self):
-        return {"centres": (self.k, self.columns), "sizes": (self.k,)}
+        return {"centres": (self.k, self.columns), "sizes": (self.k,), "weights": (self.k,)}
 
     def assign(self, x, distances=False):
         """The nearest centre of each row: labels (n), and with `distances` the Euclidean ones (n)."""

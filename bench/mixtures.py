@@ -71,7 +71,7 @@ def table_row(case):
     peers = {name: step[name]["min"] for name in PEERS if name in step}
     cells += [ms(peers[name]) if name in peers else "-" for name in PEERS]
     # times count at an equal likelihood only
-    cells += [times(peers.get(name), ours) if case["differs"].get(name, 1) <= AGREE else "unequal"
+    cells += ["unequal" if case["differs"].get(name, 0) > AGREE else times(peers.get(name), ours)
               for name in PEERS]
     return cells + [goal(case["goal"]),
                     ", ".join(f"{case['differs'][name]:.0e}" for name in PEERS

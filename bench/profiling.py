@@ -37,7 +37,7 @@ def callgrind(setting, arguments, _repeats):
     done = subprocess.run(["callgrind_annotate", "--threshold=99", data], check=True,
                           capture_output=True, text=True)
     os.remove(data)
-    found = re.findall(r"^\s*[\d,]+ \(\s*([\d.]+)%\)\s+[^:]*:(\S+)", done.stdout, re.MULTILINE)
+    found = re.findall(r"^ *[\d,]+ \( *([\d.]+)%\) +[^:\n]*:(\S+)", done.stdout, re.MULTILINE)
     return [(name, False, float(share)) for share, name in found]
 
 
@@ -53,7 +53,7 @@ def tool(setting):
         try:
             profile(setting, trial, 1)
         except subprocess.CalledProcessError as failure:
-            setting.say(f"profile: {name} does not work here: {failure}")
+            setting.say(f"profile: {name} does not work here (exit code {failure.returncode})")
             continue
         return name, profile
     return None, None
