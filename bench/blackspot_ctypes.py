@@ -1,5 +1,5 @@
-"""blackspot from Python, by ctypes: numpy arrays in, numpy arrays out. Structures and names are those
-of include/blackspot.h, which says what every field means.
+"""blackspot from Python, by ctypes: numpy arrays in, numpy arrays out. Structures and names are
+those of include/blackspot.h, which says what every field means.
 
     with Engine("build/libblackspot.so") as engine:
         model = engine.kmeans(x, k=5, n_init=10, seed=1)
@@ -26,7 +26,8 @@ class Error(ctypes.Structure):
 
 class EngineOptions(ctypes.Structure):
     _fields_ = [("device", c_char_p), ("threads", c_int32), ("log", c_void_p),
-                ("stopped", c_void_p), ("arg", c_void_p)]
+                ("stopped", c_void_p), ("arg", c_void_p), ("memory", c_int64),
+                ("scratch", c_char_p), ("streamed", c_void_p)]
 
 
 class Matrix(ctypes.Structure):
@@ -140,8 +141,8 @@ class Engine:
         return Kmeans(self, model)
 
     def gmm(self, x, k, covariance="full", init="kmeans", weights=None, start=None, **others):
-        """Fits a mixture to x (n, d). start: (weights, means, precisions), each may be None; others:
-        fields of struct spot_gmm_options (n_init, max_iter, tol, reg_covar, seed, ...)."""
+        """Fits a mixture to x (n, d). start: (weights, means, precisions), each may be None;
+        others: fields of struct spot_gmm_options (n_init, max_iter, tol, reg_covar, seed, ...)."""
         matrix, kept = self.matrix(x, weights)
         options = self.library.spot_gmm_defaults()
         fill(options, dict(others, k=k))
@@ -190,7 +191,7 @@ class Kmeans(Model):
         return {"centres": (self.k, self.columns), "sizes": (self.k,), "weights": (self.k,)}
 
     def assign(self, x, distances=False):
-        """The nearest centre of each row: labels (n), and with `distances` the Euclidean ones (n)."""
+        """The nearest centre of each row: labels (n); with `distances` also how far it is (n)."""
         matrix, kept = self.engine.matrix(x)
         labels = numpy.empty(matrix.rows, numpy.int32)
         lengths = numpy.empty(matrix.rows, numpy.float64) if distances else None

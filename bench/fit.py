@@ -1,5 +1,6 @@
-"""Whole KMeans fits: seeding, iterations to tol 1e-4, labels, for many seeds. A time counts only with
-the inertia that it buys, so ours is the time to an inertia no worse than 0.1 % of the peer's mean."""
+"""Whole KMeans fits: seeding, iterations to tol 1e-4, labels, for many seeds. A time counts only
+with the inertia that it buys, so ours is the time to an inertia no worse than 0.1 % of the
+peer's mean."""
 import math
 import statistics
 

@@ -1,5 +1,5 @@
-"""One Lloyd iteration of KMeans on blobs. Every library has a process of its own that is asked in turn:
-all are warm and all get the same rows and starting centres."""
+"""One Lloyd iteration of KMeans on blobs. Every library has a process of its own that is asked
+in turn: all are warm and all get the same rows and starting centres."""
 import limits
 import measure
 from table import goal, ms, share, shape, table, times

@@ -23,16 +23,17 @@ def accidents(setting):
 
 def run(setting):
     setting.say("job: the British year, raw file to model file")
-    table, model = accidents(setting), setting.path("model.json")
+    raw, model = accidents(setting), setting.path("model.json")
     config = os.path.join(setting.root, "config", "gb-2015.yaml")
 
     def ours():
-        return setting.run_ours("train", "kmeans", "--config", config, "--input", table,
+        return setting.run_ours("train", "kmeans", "--config", config, "--input", raw,
                                 "--output", model, "--k", 5, "--n-init", 10)
 
     contestants = {"blackspot": ours}
     for name in setting.there(PEERS):
-        contestants[name] = lambda script=PEERS[name]: setting.run_peer(script, table, model + ".pickle")
+        script = PEERS[name]
+        contestants[name] = lambda script=script: setting.run_peer(script, raw, model + ".pickle")
     for call in contestants.values():
         call()  # files and libraries come from the page cache afterwards
     results = measure.in_turn(contestants, setting.repeats(9))

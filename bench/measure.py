@@ -84,10 +84,10 @@ def in_turn(contestants, repeats):
 
 
 def per_iteration(contestants, first, last, repeats):
-    """Seconds of one iteration: the least of the fits stopped after `last` iterations less the least
-    of those stopped after `first`, since the difference of two noisy times would be noise; beside it
-    the same of the medians. contestants: name -> function from a number of iterations to an answer;
-    `last` may be a dictionary by name."""
+    """Seconds of one iteration: the least of the fits stopped after `last` iterations less the
+    least of those stopped after `first`, since the difference of two noisy times would be noise;
+    beside it the same of the medians. contestants: name -> function from a number of iterations to
+    an answer; `last` may be a dictionary by name."""
     def stop(name):
         return last[name] if isinstance(last, dict) else last
 

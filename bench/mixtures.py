@@ -1,5 +1,5 @@
-"""One EM iteration of a Gaussian mixture in float64, ours beside scikit-learn on float64 and on float32
-rows, from equal weights, means and precisions."""
+"""One EM iteration of a Gaussian mixture in float64, ours beside scikit-learn on float64 and on
+float32 rows, from equal weights, means and precisions."""
 import limits
 import measure
 from table import goal, ms, share, shape, table, times

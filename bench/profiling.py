@@ -1,5 +1,5 @@
-"""Where the time goes: functions by their share of samples (perf), for the main job, reading and three
-fits; where perf or its counters are missing, by their share of instructions (callgrind)."""
+"""Where the time goes: functions by their share of samples (perf), for the main job, reading and
+three fits; where perf or its counters are missing, by their share of instructions (callgrind)."""
 import os
 import re
 import shutil

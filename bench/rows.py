@@ -1,5 +1,5 @@
-"""Cost against the number of rows, at 4 columns and 5 clusters: it must grow linearly from ten thousand
-rows to a hundred million, and small problems must stay small."""
+"""Cost against the number of rows, at 4 columns and 5 clusters: it must grow linearly from ten
+thousand rows to a hundred million, and small problems must stay small."""
 import plot
 from table import ms, table, three_digits, times, us
 
@@ -29,12 +29,12 @@ def fit_request(rows, n, **others):
 
 
 def in_nanoseconds(n, answer, steps):
-    return {"seconds": answer["seconds"], "ns": answer["seconds"] / n / steps * 1e9,
-            "iterations": steps}
+    return {"seconds": answer["seconds"], "iterations": steps,
+            "ns": answer["seconds"] / n / steps * 1e9}
 
 
 def large(setting, rows, start, n, workers):
-    """A fit of so many iterations, labels alone, and a mixture's fit; the medians of a few calls."""
+    """A fit of so many iterations, labels alone, and a mixture's fit: medians of a few calls."""
     setting.say(f"rows: {n:,}")
     calls = max(1, min(20, 2 * 10**7 // n))
     kmeans = fit_request(rows, n, max_iter=ITERATIONS["kmeans"], tol=0, inertia=False)

@@ -1,5 +1,5 @@
-"""From one thread to all: iterations and whole fits of KMeans and mixtures, each with a process of one
-thread and a process of all of them, asked in turn. The results are the same bits."""
+"""From one thread to all: iterations and whole fits of KMeans and mixtures, each with a process
+of one thread and a process of all of them, asked in turn. The results are the same bits."""
 import statistics
 
 import iteration

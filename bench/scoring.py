@@ -1,5 +1,5 @@
-"""Labels of rows under KMeans centres, and log-likelihoods of rows under a mixture: warm, in turn, all
-libraries with the same centres; rows a second and the share of the limit."""
+"""Labels of rows under KMeans centres, and log-likelihoods of rows under a mixture: warm, in
+turn, all libraries with the same centres; rows a second and the share of the limit."""
 import iteration
 import limits
 import measure
@@ -89,5 +89,6 @@ def text(document):
              for what in ("labels", "log-likelihoods")}
     return "Labels, milliseconds:\n\n" + \
         table_of(kinds["labels"], PEERS, MOST_DIFFERING, f"{limits.GOAL_SCORING} %") + \
-        "\n\nLog-likelihoods under a mixture, milliseconds; scikit-learn on rows of both types:\n\n" + \
+        "\n\nLog-likelihoods under a mixture, milliseconds; scikit-learn on rows of both " \
+        "types:\n\n" + \
         table_of(kinds["log-likelihoods"], list(mixtures.PEERS), 0.0, "-")

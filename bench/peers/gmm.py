@@ -2,13 +2,14 @@
 
     gmm.py blackspot|scikit-learn THREADS [libblackspot.so]
 
-task "fit": "rows" (file.npy), "dtype", "first", "start" (of the means, as in kmeans.py; null: by KMeans), "k", "covariance",
-"max_iter", "tol", "seed". With a start the weights are equal and every covariance is the data's mean
-variance times the identity. Answer: seconds, iterations, and the lower bound: the mean log-likelihood
-before the last update.
+task "fit": "rows" (file.npy), "dtype", "first", "start" (of the means, as in kmeans.py; null: by
+KMeans), "k", "covariance", "max_iter", "tol", "seed". With a start the weights are equal and every
+covariance is the data's mean variance times the identity. Answer: seconds, iterations, and the
+lower bound: the mean log-likelihood before the last update.
 
-task "score": the same after a fit, "times", and "save" or "compare" (file.npy): seconds of the rows'
-log-likelihoods, and the share of them that differs by more than 1e-6 of its size (1e-4 in float32)."""
+task "score": the same after a fit, "times", and "save" or "compare" (file.npy): seconds of the
+rows' log-likelihoods, and the share of them that differs by more than 1e-6 of its size (1e-4 in
+float32)."""
 import sys
 import warnings
 

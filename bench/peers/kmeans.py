@@ -1,15 +1,15 @@
-"""A process that fits KMeans, or labels rows, with one library when asked, so that every call but its
-first is warm.
+"""A process that fits KMeans, or labels rows, with one library when asked, so that every call but
+its first is warm.
 
     kmeans.py blackspot|scikit-learn|scikit-learn-intelex|faiss THREADS [libblackspot.so]
 
-task "fit": "rows" (file.npy), "first" (how many of them, null: all), "start" (file.npy of centres, a
-number: that many of the first rows, null: seeding by "init"), "k", "max_iter", "tol", "seed",
-"inertia" (whether to compute it), "times". Answer: seconds of a fit with its labels (the median of so
-many), iterations, and the inertia, computed here in float64 for everybody.
+task "fit": "rows" (file.npy), "first" (how many of them, null: all), "start" (file.npy of centres,
+a number: that many of the first rows, null: seeding by "init"), "k", "max_iter", "tol", "seed",
+"inertia" (whether to compute it), "times". Answer: seconds of a fit with its labels (the median of
+so many), iterations, and the inertia, computed here in float64 for everybody.
 
-task "score": "rows", "first", "start" (file.npy of the centres), "k", "times", and "save" or "compare"
-(file.npy for the labels). Answer: seconds, and the share of labels that differ."""
+task "score": "rows", "first", "start" (file.npy of the centres), "k", "times", and "save" or
+"compare" (file.npy for the labels). Answer: seconds, and the share of labels that differ."""
 import sys
 
 import numpy

@@ -1,5 +1,5 @@
-"""What the workers share: a request is a line of JSON on standard input, its answer a line on standard
-output. Data stay loaded from one request to the next."""
+"""What the workers share: a request is a line of JSON on standard input, its answer a line on
+standard output. Data stay loaded from one request to the next."""
 import json
 import os
 import statistics
