@@ -168,39 +168,52 @@ static void by_draw(const struct mixture_run *run, int64_t block, const double *
     }
 }
 
-/* Log densities. Where the components are not far apart, looking for near ones is tried again only
- * after `wait` blocks; the task's blocks alone decide when. */
-static void find_densities(const struct mixture_run *run, int64_t block, double *work,
-                           double *density, int32_t *wait)
+/* What a thread uses for a task. */
+struct workplace {
+    double *work, *density, *sums;
+    int32_t wait; /* blocks until near components are looked for again: the task's rows decide */
+    bool ready;   /* the block lies in `work` as add() wants it */
+};
+
+/* Log densities: near components alone, if that is the quicker way. */
+static void find_densities(const struct mixture_run *run, const float *x, struct workplace *place)
 {
     const struct mixture_pack *pack = &run->space.pack;
     const struct mixture_kernels *kernels = run->kernels;
-    const float *x = data_block(run->data, block);
-    if (pack->head > 0 && kernels->near_densities != NULL && --*wait < 0) {
-        if (kernels->near_densities(pack, x, work, density)) return;
-        *wait = TRY_AGAIN;
+    place->ready = false;
+    if (pack->head > 0 && kernels->near_densities != NULL && --place->wait < 0) {
+        place->ready = kernels->near_densities(pack, x, place->work, place->density);
+        if (place->ready) return;
+        place->wait = TRY_AGAIN;
     }
-    kernels->densities(pack, x, work, density);
+    kernels->densities(pack, x, place->work, place->density);
 }
 
 /* Responsibilities of a block by the pass's rule; returns its log-likelihood. */
 static double find_responsibilities(const struct mixture_run *run, int64_t block,
-                                    const double *weights, double *work, double *density,
-                                    int32_t *wait)
+                                    const double *weights, struct workplace *place)
 {
     const struct mixture_pack *pack = &run->space.pack;
     _Alignas(64) double log_likelihood[BLOCK_ROWS];
     switch (run->mode) {
     case BY_LABEL:
-        by_label(run, block, weights, density);
+        by_label(run, block, weights, place->density);
         return 0.0;
     case BY_DRAW:
-        by_draw(run, block, weights, density);
+        by_draw(run, block, weights, place->density);
         return 0.0;
     default:
-        find_densities(run, block, work, density, wait);
-        return run->kernels->responsibilities(pack, weights, density, log_likelihood);
+        find_densities(run, data_block(run->data, block), place);
+        return run->kernels->responsibilities(pack, weights, place->density, log_likelihood);
     }
+}
+
+/* The block that comes next is on its way while this one is worked on. */
+static void fetch_block(const struct backend_data *data, int64_t block)
+{
+    const float *x = data_block(data, block);
+    for (int64_t i = 0; i < (int64_t)data->columns * BLOCK_ROWS; i += 16)
+        __builtin_prefetch(x + i);
 }
 
 static void pass_task(void *arg, int64_t task, int worker)
@@ -209,27 +222,28 @@ static void pass_task(void *arg, int64_t task, int worker)
     const struct backend_data *data = run->data;
     const struct mixture_pack *pack = &run->space.pack;
     const bool plain = data->weights == NULL && data->counts == NULL;
-    double *work = run->work + worker * mixture_space(data->columns);
-    double *density = run->density + (int64_t)worker * pack->k * BLOCK_ROWS;
-    double *sums = run->sums + worker * pack->k * run->room;
+    struct workplace place = {.work = run->work + worker * mixture_space(data->columns),
+                              .density = run->density + (int64_t)worker * pack->k * BLOCK_ROWS,
+                              .sums = run->sums + worker * pack->k * run->room};
     double *part = run->parts + task % run->step * run->part;
     _Alignas(64) double weights[BLOCK_ROWS];
     const int64_t first = task * run->task_blocks;
     const int64_t end =
         first + run->task_blocks < data->blocks ? first + run->task_blocks : data->blocks;
 
-    int32_t wait = 0;
-    memset(sums, 0, (size_t)(pack->k * run->room) * sizeof *sums);
+    memset(place.sums, 0, (size_t)(pack->k * run->room) * sizeof(double));
     part[0] = 0.0;
     for (int64_t b = first; b < end; b++) {
         if (b == first || !plain || b == data->blocks - 1) block_weights(run, b, weights);
-        part[0] += find_responsibilities(run, b, weights, work, density, &wait);
+        if (b + 1 < end) fetch_block(data, b + 1);
+        part[0] += find_responsibilities(run, b, weights, &place);
         if (run->mode != LIKELIHOOD_ONLY)
-            run->kernels->add(pack, data_block(data, b), density, work, sums);
+            run->kernels->add(pack, place.ready ? NULL : data_block(data, b), place.density,
+                              place.work, place.sums);
         cpu_rows_passed(&data->arrays, first, b);
     }
     for (int32_t c = 0; c < pack->k && run->mode != LIKELIHOOD_ONLY; c++)
-        run->kernels->collect(pack->covariance, pack->columns, sums + c * run->room,
+        run->kernels->collect(pack->covariance, pack->columns, place.sums + c * run->room,
                               part + 1 + c * run->terms);
 }
 

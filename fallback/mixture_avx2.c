@@ -5,7 +5,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef __m256d vector;
-enum { LANES = 4, GROUP = 2, WIDTH = 2, REST = 2 };
+enum { LANES = 4, GROUP = 2, WIDTH = 2, REST = 2, PACKS = 0 };
 
 ALWAYS_INLINE vector v_set(double x)
 {
@@ -118,6 +118,37 @@ ALWAYS_INLINE unsigned v_bits_equal(vector a, vector b)
 ALWAYS_INLINE vector v_where_above(vector a, vector b, vector yes, vector no)
 {
     return _mm256_blendv_pd(no, yes, _mm256_cmp_pd(a, b, _CMP_GT_OQ));
+}
+
+/* Writes the lanes whose bit is set one after the other (and something behind them); v_unpack puts
+ * them back, 0 in the other lanes. */
+ALWAYS_INLINE void v_pack(double *at, unsigned bits, vector a)
+{
+    double lanes[LANES];
+    v_store(lanes, a);
+    for (int i = 0; i < LANES; i++) {
+        *at = lanes[i];
+        at += bits >> i & 1;
+    }
+}
+
+ALWAYS_INLINE vector v_unpack(const double *at, unsigned bits)
+{
+    double lanes[LANES];
+    for (int i = 0; i < LANES; i++) {
+        lanes[i] = bits >> i & 1 ? *at : 0.0;
+        at += bits >> i & 1;
+    }
+    return v_load(lanes);
+}
+
+/* The numbers first + lane of the lanes whose bit is set, likewise. */
+ALWAYS_INLINE void pack_numbers(int32_t *at, unsigned bits, int32_t first)
+{
+    for (int i = 0; i < LANES; i++) {
+        *at = first + i;
+        at += bits >> i & 1;
+    }
 }
 
 /* Eight doubles: row - centre. */

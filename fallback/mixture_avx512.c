@@ -5,7 +5,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef __m512d vector;
-enum { LANES = 8, GROUP = 4, WIDTH = 3, REST = 3 };
+enum { LANES = 8, GROUP = 4, WIDTH = 3, REST = 3, PACKS = 1 };
 
 ALWAYS_INLINE vector v_set(double x)
 {
@@ -118,6 +118,27 @@ ALWAYS_INLINE unsigned v_bits_equal(vector a, vector b)
 ALWAYS_INLINE vector v_where_above(vector a, vector b, vector yes, vector no)
 {
     return _mm512_mask_mov_pd(no, _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ), yes);
+}
+
+/* Writes the lanes whose bit is set one after the other (and what is left of a vector behind them);
+ * v_unpack puts them back, 0 in the other lanes. */
+ALWAYS_INLINE void v_pack(double *at, unsigned bits, vector a)
+{
+    v_store(at, _mm512_maskz_compress_pd((__mmask8)bits, a));
+}
+
+ALWAYS_INLINE vector v_unpack(const double *at, unsigned bits)
+{
+    return _mm512_maskz_expand_pd((__mmask8)bits, v_load(at));
+}
+
+/* The numbers first + lane of the lanes whose bit is set, likewise. */
+ALWAYS_INLINE void pack_numbers(int32_t *at, unsigned bits, int32_t first)
+{
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i numbers = _mm256_add_epi32(lanes, _mm256_set1_epi32(first));
+    _mm256_storeu_si256((__m256i *)(void *)at,
+                        _mm256_maskz_compress_epi32((__mmask8)bits, numbers));
 }
 
 /* Eight doubles: row - centre. */

@@ -48,7 +48,8 @@ struct mixture_kernels {
     double (*responsibilities)(const struct mixture_pack *pack, const double *weights,
                                double *density, double *log_likelihood);
 
-    /* Adds the block to the sums of all components: (k, sums_room) in an order of its own. */
+    /* Adds the block to the sums of all components: (k, sums_room) in an order of its own. x NULL:
+     * the block that near_densities() left in space. */
     void (*add)(const struct mixture_pack *pack, const float *x, const double *responsibilities,
                 double *space, double *sums);
     int64_t (*sums_room)(enum mixture_covariance covariance, int32_t columns);

@@ -122,7 +122,7 @@ static void best_densities(const struct mixture_pack *pack, const double *z, con
                            const double *chosen, double *best)
 {
     for (int32_t c = 0; c < pack->k; c++) {
-        int32_t rows[BLOCK_ROWS];
+        int32_t rows[PACKED];
         double exact[BLOCK_ROWS];
         uint64_t bits = 0;
         for (int v = 0; v < VECTORS; v++)
@@ -156,7 +156,7 @@ static int near_densities(const struct mixture_pack *pack, const float *x, doubl
     choose_components(pack->k, density, chosen);
     best_densities(pack, z, density, chosen, best);
     for (int32_t c = 0; c < pack->k; c++) {
-        int32_t rows[BLOCK_ROWS];
+        int32_t rows[PACKED];
         double exact[BLOCK_ROWS], *column = density + (int64_t)c * BLOCK_ROWS;
         const int32_t count = list_rows(other_rows(pack, c, column, chosen, best), rows);
         left -= count;

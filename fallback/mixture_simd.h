@@ -7,27 +7,36 @@
 #ifndef SPOT_FALLBACK_MIXTURE_SIMD_H
 #define SPOT_FALLBACK_MIXTURE_SIMD_H
 
+#include <stdbool.h>
+
 #include "fallback/mixture_kernels.h"
 #include "fallback/transpose.h"
 #include "numerics/explog.h"
 
-enum { VECTORS = BLOCK_ROWS / LANES, TILE = 4, FEW_ROWS = 20 };
+enum { VECTORS = BLOCK_ROWS / LANES, TILE = 4, SIDE = 2, PACK_GROUP = 8 };
 
 static int64_t triangle_at(int64_t row)
 {
     return row * (row + 1) / 2;
 }
 
-/* The rows whose bit is set, in their order. Returns how many. */
+/* Room behind what is packed, for the last vector. */
+enum { PACKED = BLOCK_ROWS + LANES };
+
+static unsigned lane_bits(uint64_t bits, int v)
+{
+    return (unsigned)(bits >> (v * LANES)) & ((1u << LANES) - 1);
+}
+
+/* The rows whose bit is set, in their order: rows (PACKED). Returns how many. */
 static int32_t list_rows(uint64_t bits, int32_t *rows)
 {
     int32_t count = 0;
-    if (bits == UINT64_MAX)
-        for (; count < BLOCK_ROWS; count++)
-            rows[count] = count;
-    else
-        for (; bits != 0; bits &= bits - 1)
-            rows[count++] = __builtin_ctzll(bits);
+    for (int v = 0; v < VECTORS; v++) {
+        const unsigned lanes = lane_bits(bits, v);
+        pack_numbers(rows + count, lanes, v * LANES);
+        count += __builtin_popcount(lanes);
+    }
     return count;
 }
 
@@ -167,29 +176,30 @@ ALWAYS_INLINE void triangle_norms(const double *factor, const double *image, con
     }
 }
 
-/* norms += (factor x - image)^2 column by column; step 0: one factor for all columns. */
-ALWAYS_INLINE void scaled_norms(const double *factor, int step, const double *image,
-                                const double *x, int32_t columns, vector *norms)
+/* norms (count, GROUP) += (factor x - image)^2 column by column, for `count` components side by
+ * side, a literal. covariance is a literal: MIXTURE_TIED has factors of 1, x being F x already. */
+ALWAYS_INLINE void scaled_norms(const struct mixture_pack *pack, int32_t first, int count,
+                                enum mixture_covariance covariance, const double *x,
+                                vector (*norms)[GROUP])
 {
-    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS) {
-        const vector f = v_set(factor[j * step]), b = v_set(image[j]);
+    const int64_t d = pack->columns;
+    const double *image = pack->images + first * d;
+    const double *factor =
+        pack->factors + (covariance == MIXTURE_DIAG ? first * d : (int64_t)first);
+    for (int64_t j = 0; j < d; j++, x += BLOCK_ROWS) {
 #pragma GCC unroll 4
-        for (int v = 0; v < GROUP; v++) {
-            const vector y = v_minus_product(b, f, v_load(x + v * LANES));
-            norms[v] = v_plus_product(norms[v], y, y);
-        }
-    }
-}
-
-/* norms += (y - image)^2, y = F x for all components (columns, BLOCK_ROWS). */
-ALWAYS_INLINE void image_norms(const double *image, const double *y, int32_t columns, vector *norms)
-{
-    for (int32_t j = 0; j < columns; j++, y += BLOCK_ROWS) {
-        const vector b = v_set(image[j]);
+        for (int c = 0; c < count; c++) {
+            const vector b = v_set(image[c * d + j]);
+            const vector f = covariance == MIXTURE_TIED   ? b
+                             : covariance == MIXTURE_DIAG ? v_set(factor[c * d + j])
+                                                          : v_set(factor[c]);
 #pragma GCC unroll 4
-        for (int v = 0; v < GROUP; v++) {
-            const vector difference = v_subtract(v_load(y + v * LANES), b);
-            norms[v] = v_plus_product(norms[v], difference, difference);
+            for (int v = 0; v < GROUP; v++) {
+                const vector y = covariance == MIXTURE_TIED
+                                     ? v_subtract(b, v_load(x + v * LANES))
+                                     : v_minus_product(b, f, v_load(x + v * LANES));
+                norms[c][v] = v_plus_product(norms[c][v], y, y);
+            }
         }
     }
 }
@@ -211,33 +221,53 @@ static void apply_factor(const double *factor, const double *x, int32_t columns,
         }
 }
 
-/* covariance is a literal: a loop over components for each. */
-ALWAYS_INLINE void component_densities(const struct mixture_pack *pack, const double *x,
-                                       enum mixture_covariance covariance, double *density)
+/* log density = log scale - norm / 2, the floor for NaN. */
+ALWAYS_INLINE void store_densities(const struct mixture_pack *pack, int32_t c, const vector *norms,
+                                   double *density)
+{
+    const vector scale = v_set(pack->log_scales[c]);
+    for (int v = 0; v < GROUP; v++) {
+        const vector log_density = v_minus_product(scale, v_set(0.5), norms[v]);
+        v_store(density + (int64_t)c * BLOCK_ROWS + v * LANES,
+                v_max(log_density, v_set(MIXTURE_FLOOR)));
+    }
+}
+
+/* The components first .. first + count - 1, both literals but first; x and density of a group. */
+ALWAYS_INLINE void component_densities(const struct mixture_pack *pack, int32_t first, int count,
+                                       enum mixture_covariance covariance, const double *x,
+                                       double *density)
 {
     const int64_t d = pack->columns;
-    for (int row = 0; row < BLOCK_ROWS; row += GROUP * LANES)
-        for (int32_t c = 0; c < pack->k; c++) {
-            const double *image = pack->images + c * d;
-            vector norms[GROUP];
-            for (int v = 0; v < GROUP; v++)
-                norms[v] = v_set(0.0);
-            if (covariance == MIXTURE_FULL)
-                triangle_norms(pack->factors + c * triangle_at(d), image, x + row, pack->columns,
-                               norms);
-            else if (covariance == MIXTURE_TIED)
-                image_norms(image, x + row, pack->columns, norms);
-            else if (covariance == MIXTURE_DIAG)
-                scaled_norms(pack->factors + c * d, 1, image, x + row, pack->columns, norms);
-            else
-                scaled_norms(pack->factors + c, 0, image, x + row, pack->columns, norms);
-            const vector scale = v_set(pack->log_scales[c]);
-            for (int v = 0; v < GROUP; v++) {
-                const vector log_density = v_minus_product(scale, v_set(0.5), norms[v]);
-                v_store(density + (int64_t)c * BLOCK_ROWS + row + v * LANES,
-                        v_max(log_density, v_set(MIXTURE_FLOOR))); /* the floor for NaN */
-            }
-        }
+    vector norms[SIDE][GROUP];
+#pragma GCC unroll 4
+    for (int c = 0; c < count; c++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < GROUP; v++)
+            norms[c][v] = v_set(0.0);
+    }
+    if (covariance == MIXTURE_FULL)
+        triangle_norms(pack->factors + first * triangle_at(d), pack->images + first * d, x,
+                       pack->columns, norms[0]);
+    else
+        scaled_norms(pack, first, count, covariance, x, norms);
+#pragma GCC unroll 4
+    for (int c = 0; c < count; c++)
+        store_densities(pack, first + c, norms[c], density);
+}
+
+/* covariance is a literal: a loop over components for each. */
+ALWAYS_INLINE void all_densities(const struct mixture_pack *pack, const double *x,
+                                 enum mixture_covariance covariance, double *density)
+{
+    const int32_t side = covariance == MIXTURE_FULL ? 1 : SIDE;
+    for (int row = 0; row < BLOCK_ROWS; row += GROUP * LANES) {
+        int32_t c = 0;
+        for (; c + side <= pack->k; c += side)
+            component_densities(pack, c, side, covariance, x + row, density + row);
+        for (; c < pack->k; c++)
+            component_densities(pack, c, 1, covariance, x + row, density + row);
+    }
 }
 
 static void densities(const struct mixture_pack *pack, const float *x, double *space,
@@ -247,17 +277,17 @@ static void densities(const struct mixture_pack *pack, const float *x, double *s
     centre_block(pack, pack->columns, x, space);
     switch (pack->covariance) {
     case MIXTURE_FULL:
-        component_densities(pack, space, MIXTURE_FULL, density);
+        all_densities(pack, space, MIXTURE_FULL, density);
         break;
     case MIXTURE_TIED:
         apply_factor(pack->factors, space, pack->columns, y);
-        component_densities(pack, y, MIXTURE_TIED, density);
+        all_densities(pack, y, MIXTURE_TIED, density);
         break;
     case MIXTURE_DIAG:
-        component_densities(pack, space, MIXTURE_DIAG, density);
+        all_densities(pack, space, MIXTURE_DIAG, density);
         break;
     case MIXTURE_SPHERICAL:
-        component_densities(pack, space, MIXTURE_SPHERICAL, density);
+        all_densities(pack, space, MIXTURE_SPHERICAL, density);
         break;
     }
 }
@@ -276,34 +306,65 @@ static uint64_t rows_above(const double *log_density, const double *largest, dou
     return bits;
 }
 
-/* Few rows: their exponents side by side. The others' shares are 0. */
-static void few_shares(uint64_t bits, double *column, const double *largest, double *sum)
+/* Turns the log densities of some components into shares before they are divided by their sum. */
+static void all_shares(const struct mixture_pack *pack, int32_t first, int32_t count,
+                       const double *largest, double *density, double *sum)
 {
-    int32_t rows[BLOCK_ROWS];
-    _Alignas(64) double packed[BLOCK_ROWS];
-    const int32_t count = list_rows(bits, rows);
-    for (int32_t i = 0; i < count; i++)
-        packed[i] = column[rows[i]] - largest[rows[i]];
-    for (int32_t i = count; i % LANES != 0; i++)
-        packed[i] = 0.0;
-    for (int v = 0; v < VECTORS; v++)
-        v_store(column + v * LANES, v_set(0.0));
-    for (int32_t i = 0; i < count; i += LANES)
-        v_store(packed + i, v_exp(v_load(packed + i), v_set(EXP_LOWEST)));
-    for (int32_t i = 0; i < count; i++) {
-        column[rows[i]] = packed[i];
-        sum[rows[i]] += packed[i];
+    for (int32_t c = first; c < first + count; c++) {
+        const vector limit = v_set(pack->cutoffs[c]);
+        double *column = density + (int64_t)c * BLOCK_ROWS;
+        for (int at = 0; at < BLOCK_ROWS; at += LANES) {
+            const vector e = v_exp(v_subtract(v_load(column + at), v_load(largest + at)), limit);
+            v_store(column + at, e);
+            v_store(sum + at, v_add(v_load(sum + at), e));
+        }
     }
 }
 
-static void all_shares(double cutoff, double *column, const double *largest, double *sum)
+/* The same where few shares are above 0, which have their bits: only those are computed, side by
+ * side. A share's bits do not depend on how it was computed. */
+static void few_shares(const uint64_t *bits, int32_t count, const double *largest, double *columns,
+                       double *sum)
 {
-    const vector limit = v_set(cutoff);
-    for (int at = 0; at < BLOCK_ROWS; at += LANES) {
-        const vector e = v_exp(v_subtract(v_load(column + at), v_load(largest + at)), limit);
-        v_store(column + at, e);
-        v_store(sum + at, v_add(v_load(sum + at), e));
+    _Alignas(64) double packed[PACK_GROUP * BLOCK_ROWS + LANES];
+    const double *from = packed;
+    double *end = packed;
+    for (int i = 0; i < count * VECTORS; i++) {
+        const unsigned lanes = lane_bits(bits[i / VECTORS], i % VECTORS);
+        const vector x =
+            v_subtract(v_load(columns + i * LANES), v_load(largest + i % VECTORS * LANES));
+        v_pack(end, lanes, x);
+        end += __builtin_popcount(lanes);
     }
+    v_store(end, v_set(0.0));
+    for (double *at = packed; at < end; at += LANES)
+        v_store(at, v_exp(v_load(at), v_set(EXP_LOWEST)));
+    for (int i = 0; i < count * VECTORS; i++) {
+        const unsigned lanes = lane_bits(bits[i / VECTORS], i % VECTORS);
+        double *total = sum + i % VECTORS * LANES;
+        const vector e = v_unpack(from, lanes);
+        v_store(columns + i * LANES, e);
+        v_store(total, v_add(v_load(total), e));
+        from += __builtin_popcount(lanes);
+    }
+}
+
+/* Up to PACK_GROUP components, by the way that is quicker. */
+static void find_shares(const struct mixture_pack *pack, int32_t first, int32_t count,
+                        const double *largest, double *density, double *sum)
+{
+    uint64_t bits[PACK_GROUP];
+    int32_t above = 0;
+    const bool pack_them = PACKS && pack->k >= PACK_GROUP;
+    for (int32_t c = 0; c < count && pack_them; c++) {
+        bits[c] = rows_above(density + (int64_t)(first + c) * BLOCK_ROWS, largest,
+                             pack->cutoffs[first + c]);
+        above += __builtin_popcountll(bits[c]);
+    }
+    if (pack_them && above <= count * BLOCK_ROWS / 3)
+        few_shares(bits, count, largest, density + (int64_t)first * BLOCK_ROWS, sum);
+    else
+        all_shares(pack, first, count, largest, density, sum);
 }
 
 static void find_largest(int32_t k, const double *density, double *largest)
@@ -316,21 +377,15 @@ static void find_largest(int32_t k, const double *density, double *largest)
     }
 }
 
-/* A share's bits do not depend on how many others are computed beside it. */
 static double responsibilities(const struct mixture_pack *pack, const double *weights,
                                double *density, double *log_likelihood)
 {
     _Alignas(64) double largest[BLOCK_ROWS], sum[BLOCK_ROWS] = {0}, scale[BLOCK_ROWS];
     vector total = v_set(0.0);
     find_largest(pack->k, density, largest);
-    for (int64_t c = 0; c < pack->k; c++) {
-        double *column = density + c * BLOCK_ROWS;
-        const uint64_t bits = rows_above(column, largest, pack->cutoffs[c]);
-        if (__builtin_popcountll(bits) <= FEW_ROWS)
-            few_shares(bits, column, largest, sum);
-        else
-            all_shares(pack->cutoffs[c], column, largest, sum);
-    }
+    for (int32_t c = 0; c < pack->k; c += PACK_GROUP)
+        find_shares(pack, c, pack->k - c < PACK_GROUP ? pack->k - c : PACK_GROUP, largest, density,
+                    sum);
     for (int at = 0; at < BLOCK_ROWS; at += LANES) {
         const vector weight = v_load(weights + at), all = v_load(sum + at);
         const vector log_density = v_add(v_load(largest + at), v_log(all));

@@ -294,7 +294,7 @@ static void add_scaled_rows(const struct listed *list, int squared, double *firs
 static void add_many_columns(const struct mixture_pack *pack, const double *x, const double *mean,
                              const double *r, double *work, double *sums)
 {
-    int32_t rows[BLOCK_ROWS];
+    int32_t rows[PACKED];
     const int64_t stride = padded_columns(pack->columns);
     const struct listed list = {.x = x,
                                 .mean = mean,
@@ -335,7 +335,7 @@ static void add(const struct mixture_pack *pack, const float *x, const double *r
     const int64_t room = sums_room(pack->covariance, pack->columns);
     if (pack->columns <= TILE)
         centre_block(pack, pack->columns, x, space);
-    else
+    else if (x != NULL)
         centre_rows(pack, x, space);
     for (int32_t c = 0; c < pack->k; c++, sums += room) {
         const double *mean = pack->centred + c * stride;
