@@ -117,8 +117,8 @@ static int score(struct session *session, struct spot_error *err)
     SPOT_TRY(session_engine(session, err));
     SPOT_TRY(open_writer(&job, err));
     double started = now_seconds();
-    SPOT_TRY(score_input_each(session, &job.model, &job.encoder, arguments->value[OPTION_ID],
-                              score_rows, &job, err));
+    const struct extra_columns extra = {.id = arguments->value[OPTION_ID]};
+    SPOT_TRY(score_input_each(session, &job.model, &job.encoder, &extra, score_rows, &job, err));
     double read = now_seconds() - started - job.score_seconds - job.write_seconds;
     progress_clear(&session->progress);
     SPOT_TRY(finish(&job, err));

@@ -8,6 +8,7 @@
 #include "app/resume.h"
 #include "app/training.h"
 #include "app/training_settings.h"
+#include "app/update.h"
 #include "base/error.h"
 
 static const struct argp_option train_options[] = {
@@ -31,6 +32,14 @@ static const struct argp_option train_options[] = {
     {"tol", OPTION_KEY(OPTION_TOL), "X", 0,
      "stop when the centres' squared shift is within X times the mean variance (default: 1e-4); 0: "
      "when no row moves",
+     2},
+    {"mini-batch", OPTION_KEY(OPTION_MINI_BATCH), "ROWS", 0,
+     "steps over this many rows, drawn by weight, instead of iterations over all; with --update, "
+     "the rows of a step, in their order (default: all)",
+     2},
+    {"update", OPTION_KEY(OPTION_UPDATE), "MODEL", 0,
+     "move the centres of this model by the rows of DATA, encoded as it says, and write the result "
+     "to --output",
      2},
     {0},
 };
@@ -141,6 +150,7 @@ static int train(struct session *session, struct spot_error *err)
     struct training job = {.session = session};
     struct kmeans_settings settings = {0};
     int status;
+    if (given(&session->arguments, OPTION_UPDATE)) return update_kmeans(session, err);
     SPOT_TRY(training_check(session, err));
     SPOT_TRY(kmeans_settings(session, &settings, err));
     SPOT_TRY(resume_open(&job, settings.lowest_k, settings.highest_k, err));

@@ -14,8 +14,9 @@
 
 /* ---- Options ------------------------------------------------------------------------------- */
 
-static const char *const keys[] = {"k",       "init", "n_init",        "max_iter", "tol",
-                                   "compact", "seed", "sample_weight", "measures", NULL};
+static const char *const keys[] = {"k",        "init",       "n_init", "max_iter",
+                                   "tol",      "compact",    "seed",   "sample_weight",
+                                   "measures", "mini_batch", NULL};
 
 /* A method's name, or a file by its suffix. */
 static int choose_init(const struct training_settings *shared, struct kmeans_settings *settings,
@@ -52,6 +53,9 @@ int kmeans_settings(struct session *session, struct kmeans_settings *settings,
     const struct config *node = config_get(session->config, "kmeans");
     SPOT_TRY(config_known(node, keys, err));
     SPOT_TRY(config_bool(node, "measures", &settings->measures, err));
+    SPOT_TRY(config_integer(node, "mini_batch", 1, INT64_MAX, &options->mini_batch, err));
+    SPOT_TRY(option_integer(&session->arguments, OPTION_MINI_BATCH, 1, INT64_MAX,
+                            &options->mini_batch, err));
     SPOT_TRY(training_settings(session, "kmeans", &shared, err));
     SPOT_TRY(choose_init(&shared, settings, err));
     if (shared.lowest_k == 0 && settings->centres_path == NULL)

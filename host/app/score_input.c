@@ -2,6 +2,7 @@
 #include "app/score_input.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/encoder_file.h"
 #include "app/plain_table.h"
@@ -57,7 +58,7 @@ out:
 
 struct plain_rows {
     int32_t columns;
-    bool has_ids;
+    bool has_ids, has_weights;
     rows_visitor *visit;
     void *arg;
     float *values; /* (capacity) */
@@ -75,44 +76,58 @@ static int visit_plain(void *arg, const struct batch *batch, struct spot_error *
         for (int32_t j = 0; j < plain->columns; j++)
             plain->values[i * plain->columns + j] = (float)batch->columns[j].values[i];
     struct scored_rows rows = {.values = plain->values, .rows = batch->rows};
+    const struct column *beside = &batch->columns[plain->columns];
+    if (plain->has_weights) rows.weights = (beside++)->values;
     if (plain->has_ids) {
-        rows.id_offsets = batch->columns[plain->columns].text_offsets;
-        rows.id_bytes = batch->columns[plain->columns].text_bytes;
+        rows.id_offsets = beside->text_offsets;
+        rows.id_bytes = beside->text_bytes;
     }
     return plain->visit(plain->arg, &rows, err);
 }
 
-static int plain_each(struct session *session, const struct model *model, const char *id_column,
-                      rows_visitor *visit, void *arg, struct spot_error *err)
+static int plain_each(struct session *session, const struct model *model,
+                      const struct extra_columns *extra, rows_visitor *visit, void *arg,
+                      struct spot_error *err)
 {
     const struct text_list *inputs = &session->arguments.inputs;
-    struct plain_rows plain = {
-        .columns = model->columns, .has_ids = id_column != NULL, .visit = visit, .arg = arg};
+    struct plain_rows plain = {.columns = model->columns,
+                               .has_ids = extra->id != NULL,
+                               .has_weights = extra->weight != NULL,
+                               .visit = visit,
+                               .arg = arg};
+    const char **names = spot_alloc(model->columns + 1, sizeof *names);
+    if (names == NULL) return spot_fail_memory(err, "the names");
+    memcpy(names, model->features, (size_t)model->columns * sizeof *names);
+    names[model->columns] = extra->weight;
     const struct plain_table table = {.files = inputs->items,
                                       .files_count = inputs->count,
-                                      .names = (const char *const *)model->features,
-                                      .columns = model->columns,
-                                      .id_column = id_column};
+                                      .names = names,
+                                      .columns = model->columns + plain.has_weights,
+                                      .id_column = extra->id};
     int status = plain_table_each(session, &table, visit_plain, &plain, err);
+    free(names);
     free(plain.values);
     return status;
 }
 
 int score_input_each(struct session *session, const struct model *model,
-                     const struct model_encoder *encoder, const char *id_column,
+                     const struct model_encoder *encoder, const struct extra_columns *extra,
                      rows_visitor *visit, void *arg, struct spot_error *err)
 {
     struct prepare_options reading;
     int status = session_reading(session, &reading, err);
     if (status < 0) return status;
     if (reading.inputs_count == 1 && is_npy(reading.inputs[0])) {
-        if (id_column != NULL)
+        if (extra->id != NULL)
             return spot_fail(err, SPOT_EUSAGE, "--id: a .npy has no column of ids");
+        if (extra->weight != NULL)
+            return spot_fail(err, SPOT_EUSAGE, "--sample-weight: a .npy has no column of weights");
         return npy_each(session, model, reading.inputs[0], visit, arg, err);
     }
-    if (encoder->encoder == NULL) return plain_each(session, model, id_column, visit, arg, err);
+    if (encoder->encoder == NULL) return plain_each(session, model, extra, visit, arg, err);
     reading.schema = encoder->schema;
     reading.encoder = encoder->encoder;
-    reading.id_column = id_column;
+    reading.id_column = extra->id;
+    reading.weight_column = extra->weight;
     return prepare_each(&reading, engine_pool(session->engine), visit, arg, err);
 }

@@ -8,9 +8,14 @@
 
 typedef int rows_visitor(void *arg, const struct scored_rows *rows, struct spot_error *err);
 
-/* Calls visit() in row order. id_column NULL: no ids. encoder: closed when the model has none. */
+/* Columns to read beside the features; NULL: none. */
+struct extra_columns {
+    const char *id, *weight;
+};
+
+/* Calls visit() in row order. encoder: closed when the model has none. */
 int score_input_each(struct session *session, const struct model *model,
-                     const struct model_encoder *encoder, const char *id_column,
+                     const struct model_encoder *encoder, const struct extra_columns *extra,
                      rows_visitor *visit, void *arg, struct spot_error *err);
 
 #endif

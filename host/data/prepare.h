@@ -53,6 +53,7 @@ void prepared_free(struct prepared *prepared);
 struct scored_rows {
     const float *values; /* (rows, columns) row-major */
     int64_t rows;
+    const double *weights;     /* (rows) or NULL */
     const int64_t *id_offsets; /* (rows + 1) or NULL */
     const char *id_bytes;
 };

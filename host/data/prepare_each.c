@@ -18,6 +18,8 @@ struct visiting {
     int64_t rows; /* visited so far */
     int64_t left_out, bad_rows;
     struct id_list ids;
+    double *weights; /* (weights_capacity) of a batch */
+    int64_t weights_capacity;
 };
 
 static int visit_work(void *arg, struct batch *batch, int worker, struct spot_error *err)
@@ -40,6 +42,17 @@ static void visit_discard(void *arg, struct batch *batch)
     batch->user = NULL;
 }
 
+static int take_weights(struct visiting *visiting, const struct batch *batch,
+                        const struct encoded *encoded, struct spot_error *err)
+{
+    void *weights = visiting->weights;
+    int status = spot_grow(&weights, &visiting->weights_capacity, encoded->rows + 1,
+                           sizeof *visiting->weights);
+    visiting->weights = weights;
+    if (status < 0) return spot_fail_memory(err, "the sample weights");
+    return copy_weights(&visiting->intake, batch, encoded->kept, visiting->weights, err);
+}
+
 static int visit_take(void *arg, struct batch *batch, struct spot_error *err)
 {
     struct visiting *visiting = arg;
@@ -50,8 +63,11 @@ static int visit_take(void *arg, struct batch *batch, struct spot_error *err)
     visiting->ids.count = visiting->ids.bytes_count = 0;
     if (id >= 0)
         status = ids_append(&visiting->ids, &batch->columns[id], batch->rows, encoded->kept, err);
+    if (status == SPOT_OK && visiting->intake.weight >= 0)
+        status = take_weights(visiting, batch, encoded, err);
     struct scored_rows rows = {.values = encoded->values,
                                .rows = encoded->rows,
+                               .weights = visiting->weights,
                                .id_offsets = id >= 0 ? visiting->ids.offsets : NULL,
                                .id_bytes = id >= 0 ? visiting->ids.bytes : NULL};
     if (status == SPOT_OK && rows.rows > 0) status = visiting->visit(visiting->arg, &rows, err);
@@ -139,6 +155,7 @@ int prepare_each(const struct prepare_options *options, struct spot_pool *pool,
     if (status == SPOT_OK)
         status = npy ? visit_npy(&visiting, err) : visit_text(&visiting, pool, err);
     ids_clear(&visiting.ids);
+    free(visiting.weights);
     intake_close(&visiting.intake);
     return status;
 }
