@@ -189,7 +189,7 @@ struct spot_kmeans_options {
  * weight and moves each centre towards the mean of its rows, to be the mean of all that it has
  * seen. The end is max_iter times the rows of the data, or 10 steps in turn that did not lower the
  * inertia of a row, smoothed over the number of batches that the data has. tol is for the start
- * alone, no centre is ever thrown away, and a checkpoint is left as it is. */
+ * alone, and no centre is ever thrown away. */
 
 /* The defaults, scikit-learn's, with k = 0 to be filled in. */
 SPOT_API struct spot_kmeans_options spot_kmeans_defaults(void);

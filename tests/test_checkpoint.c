@@ -139,6 +139,34 @@ static void check_many_stops(struct job *job, int questions)
     spot_engine_close(engine);
 }
 
+/* A checkpoint of `job` after some iterations, in `path`. */
+static void leave_checkpoint(struct job *job)
+{
+    struct stopper stopper = {0, 9};
+    spot_engine *engine = open_stopping(&stopper, 1);
+    spot_checkpoint *checkpoint = spot_checkpoint_new();
+    CU_ASSERT_EQUAL(run_job(engine, job, checkpoint, one, NULL), SPOT_ESTOPPED);
+    CU_ASSERT_EQUAL(spot_checkpoint_fits(checkpoint), 1);
+    CU_ASSERT_EQUAL(spot_checkpoint_save(checkpoint, path, NULL), SPOT_OK);
+    spot_checkpoint_free(checkpoint);
+    spot_engine_close(engine);
+}
+
+/* The checkpoint in `path` is refused for this job, for a reason that says `words`. */
+static void refuses(struct job *job, const char *words)
+{
+    struct spot_error err = {0};
+    spot_checkpoint *checkpoint = NULL;
+    spot_engine *engine = open_engine(1, NULL);
+    CU_ASSERT_EQUAL_FATAL(spot_checkpoint_load(path, &checkpoint, NULL), SPOT_OK);
+    CU_ASSERT_EQUAL(run_job(engine, job, checkpoint, other, &err), SPOT_EUSAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, words));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, path));
+    if (strstr(err.message, words) == NULL) printf("\n'%s' without '%s'\n", err.message, words);
+    spot_checkpoint_free(checkpoint);
+    spot_engine_close(engine);
+}
+
 /* ---- Data ----------------------------------------------------------------------------------- */
 
 /* Overlapping groups, so that fits take a while; a lattice has equal rows and ties. */
@@ -230,6 +258,28 @@ static void test_kmeans_few_rows(void)
     check_every_stop(&job);
 }
 
+static void test_mini_batches(void)
+{
+    make_rows(0);
+    struct job job = kmeans_job(4), whole = job;
+    job.kmeans.mini_batch = 60;
+    check_every_stop(&job);
+    job.data.weights = weights;
+    job.kmeans.init = SPOT_INIT_RANDOM;
+    check_every_stop(&job);
+    double centres[4 * COLUMNS];
+    for (int i = 0; i < 4 * COLUMNS; i++)
+        centres[i] = rows[i];
+    job.kmeans.init = SPOT_INIT_CENTRES;
+    job.kmeans.centres = centres;
+    check_many_stops(&job, 3);
+    leave_checkpoint(&job);
+    whole.data.weights = weights;
+    whole.kmeans.init = SPOT_INIT_CENTRES;
+    whole.kmeans.centres = centres;
+    refuses(&whole, "mini_batch 60, and now it is 0");
+}
+
 /* ---- Mixtures ------------------------------------------------------------------------------- */
 
 static void test_mixtures(void)
@@ -291,34 +341,6 @@ static void test_range_of_k(void)
 }
 
 /* ---- What is refused ------------------------------------------------------------------------ */
-
-/* A checkpoint of `job` after some iterations, in `path`. */
-static void leave_checkpoint(struct job *job)
-{
-    struct stopper stopper = {0, 9};
-    spot_engine *engine = open_stopping(&stopper, 1);
-    spot_checkpoint *checkpoint = spot_checkpoint_new();
-    CU_ASSERT_EQUAL(run_job(engine, job, checkpoint, one, NULL), SPOT_ESTOPPED);
-    CU_ASSERT_EQUAL(spot_checkpoint_fits(checkpoint), 1);
-    CU_ASSERT_EQUAL(spot_checkpoint_save(checkpoint, path, NULL), SPOT_OK);
-    spot_checkpoint_free(checkpoint);
-    spot_engine_close(engine);
-}
-
-/* The checkpoint in `path` is refused for this job, for a reason that says `words`. */
-static void refuses(struct job *job, const char *words)
-{
-    struct spot_error err = {0};
-    spot_checkpoint *checkpoint = NULL;
-    spot_engine *engine = open_engine(1, NULL);
-    CU_ASSERT_EQUAL_FATAL(spot_checkpoint_load(path, &checkpoint, NULL), SPOT_OK);
-    CU_ASSERT_EQUAL(run_job(engine, job, checkpoint, other, &err), SPOT_EUSAGE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, words));
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, path));
-    if (strstr(err.message, words) == NULL) printf("\n'%s' without '%s'\n", err.message, words);
-    spot_checkpoint_free(checkpoint);
-    spot_engine_close(engine);
-}
 
 static void test_other_options(void)
 {
@@ -458,6 +480,7 @@ int main(void)
         {"KMeans, weights and equal rows", test_kmeans_weights_and_equal_rows},
         {"KMeans, empty clusters", test_kmeans_empty_clusters},
         {"KMeans, fewer different rows than clusters", test_kmeans_few_rows},
+        {"mini-batches", test_mini_batches},
         {"mixtures", test_mixtures},
         {"mixtures, weights and equal rows", test_mixture_weights_and_equal_rows},
         {"a range of k", test_range_of_k},

@@ -177,9 +177,11 @@ const struct command command_train_kmeans = {
         "configuration every column is a number and a feature; with one, the raw columns are "
         "validated and encoded first, and the encoding travels inside the model. A .npy written by "
         "'blackspot prepare' brings its encoder along. An option overrules --set, which overrules "
-        "the configuration file.",
+        "the configuration file. A training that is stopped goes on with --resume; --update lets a "
+        "model learn from more rows.",
     .example = "blackspot train kmeans --config config/gb-2015.yaml --k 5 --output model.json\n"
-               "blackspot train kmeans --input points.npy --k 5 --output model.json",
+               "blackspot train kmeans --input points.npy --k 5 --output model.json\n"
+               "blackspot train kmeans --update model.json --input new.csv --output newer.json",
     .options = train_options,
     .shared = training_options,
     .run = train,

@@ -114,6 +114,7 @@ int update_kmeans(struct session *session, struct spot_error *err)
     int64_t batch_rows = 0;
     int status;
     SPOT_TRY(training_check(session, err));
+    SPOT_TRY(session_require(session, OPTION_INPUT, "new.csv", err));
     SPOT_TRY(check_options(session, err));
     SPOT_TRY(config_text(node, "sample_weight", &weight_column, err));
     SPOT_TRY(config_integer(node, "mini_batch", 1, INT64_MAX, &batch_rows, err));

@@ -255,7 +255,7 @@ int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
         goto out;
     }
     if (options->mini_batch > 0) {
-        SPOT_TRY(kmeans_minibatch(engine, data, options, fit.n_init, model, err));
+        SPOT_TRY(kmeans_minibatch(&fit, model, err));
         goto out;
     }
     SPOT_TRY(fit_data_open(&rows, engine, data, &opening, err));

@@ -9,14 +9,14 @@
 #include "base/memory.h"
 #include "models/kmeans_fit.h"
 
-static const struct checkpoint_option kmeans_option_words[] = {
-    {"init", OPTION_WHOLE},   {"set of initial centres", OPTION_HASH},
-    {"n_init", OPTION_WHOLE}, {"max_iter", OPTION_WHOLE},
-    {"tol", OPTION_REAL},     {"seed", OPTION_WHOLE},
-    {NULL, OPTION_WHOLE},
+const struct checkpoint_option kmeans_option_words[] = {
+    {"init", OPTION_WHOLE},       {"set of initial centres", OPTION_HASH},
+    {"n_init", OPTION_WHOLE},     {"max_iter", OPTION_WHOLE},
+    {"tol", OPTION_REAL},         {"seed", OPTION_WHOLE},
+    {"mini_batch", OPTION_WHOLE}, {NULL, OPTION_WHOLE},
 };
 
-static struct checkpoint_head head_of(const struct kmeans_fit *fit)
+struct checkpoint_head kmeans_head(const struct kmeans_fit *fit)
 {
     const struct spot_kmeans_options *options = fit->options;
     const int64_t cells = (int64_t)options->k * fit->matrix->columns;
@@ -29,7 +29,7 @@ static struct checkpoint_head head_of(const struct kmeans_fit *fit)
         .values = checkpoint_rows(fit->matrix, engine_pool(fit->engine)),
         .options = {(uint64_t)options->init, given ? words_hash(1, options->centres, cells) : 0,
                     (uint64_t)fit->n_init, (uint64_t)options->max_iter, real_word(options->tol),
-                    options->seed},
+                    options->seed, (uint64_t)options->mini_batch},
     };
 }
 
@@ -91,7 +91,7 @@ int kmeans_resume(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error 
     fit->kept = spot_alloc(cells, sizeof *fit->kept);
     fit->before = spot_alloc(cells, sizeof *fit->before);
     if (fit->kept == NULL || fit->before == NULL) return spot_fail_memory(err, "the checkpoint");
-    fit->head = head_of(fit);
+    fit->head = kmeans_head(fit);
     int status = checkpoint_find(checkpoint, &fit->head, kmeans_option_words, &found, err);
     if (status < 0 || found == NULL) return status;
     const struct checkpoint_head *head = &found->head;

@@ -51,6 +51,10 @@ int kmeans_seed(struct kmeans_fit *fit, struct spot_error *err);
 /* Lloyd's iterations from fit->centres to the end, labels and inertia (kmeans_lloyd.c). */
 int kmeans_lloyd(struct kmeans_fit *fit, struct spot_error *err);
 
+/* The fit's rows and options, and how its words of options are read. */
+struct checkpoint_head kmeans_head(const struct kmeans_fit *fit);
+extern const struct checkpoint_option kmeans_option_words[];
+
 /* Takes up the fit that options->checkpoint holds, if it holds this one. */
 int kmeans_resume(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err);
 /* Centres (k, columns) that the run can go on from, found in fit->iterations. */

@@ -83,10 +83,10 @@ static int64_t sample_rows(const struct spot_matrix *data, int64_t batch, int64_
     return rows < data->rows ? rows : data->rows;
 }
 
-static int start(struct drawing *drawing, spot_engine *engine,
-                 const struct spot_kmeans_options *options, int32_t n_init, int64_t rows,
+static int start(struct drawing *drawing, const struct kmeans_fit *fit, int64_t rows,
                  spot_kmeans *model, struct spot_error *err)
 {
+    const struct spot_kmeans_options *options = fit->options;
     const size_t bytes = (size_t)options->k * (size_t)drawing->data->columns * sizeof(double);
     if (options->init == SPOT_INIT_CENTRES) {
         memcpy(model->centres, options->centres, bytes);
@@ -95,14 +95,14 @@ static int start(struct drawing *drawing, spot_engine *engine,
     spot_kmeans *first = NULL;
     struct spot_kmeans_options sampling = *options;
     sampling.mini_batch = 0;
-    sampling.n_init = n_init;
+    sampling.n_init = fit->n_init;
     sampling.batch_rows = 0;
     sampling.progress = NULL;
     sampling.checkpoint = NULL;
     draw(drawing, 0, rows);
     const struct spot_matrix sample = {
         .values = drawing->values, .rows = rows, .columns = drawing->data->columns};
-    int status = spot_kmeans_fit(engine, &sample, &sampling, &first, err);
+    int status = spot_kmeans_fit(fit->engine, &sample, &sampling, &first, err);
     if (status < 0) return status;
     memcpy(model->centres, first->centres, bytes);
     model->result.init_seconds = first->result.init_seconds;
@@ -134,10 +134,10 @@ static bool settled(struct trend *trend, int32_t step, double inertia)
     return trend->without >= NO_IMPROVEMENT;
 }
 
-static int report(spot_engine *engine, const struct spot_kmeans_options *options, int32_t step,
-                  int32_t steps, struct spot_error *err)
+static int report(const struct kmeans_fit *fit, int32_t step, int32_t steps, struct spot_error *err)
 {
-    const struct spot_engine_options *host = &engine->options;
+    const struct spot_kmeans_options *options = fit->options;
+    const struct spot_engine_options *host = &fit->engine->options;
     if (options->progress != NULL) {
         const struct spot_kmeans_progress progress = {
             .runs = 1, .iteration = step, .max_iter = steps};
@@ -149,49 +149,126 @@ static int report(spot_engine *engine, const struct spot_kmeans_options *options
 }
 
 static int make_steps(struct minibatch *batch, struct drawing *drawing,
-                      const struct spot_kmeans_options *options, struct spot_error *err)
+                      const struct kmeans_fit *fit, struct trend *trend, struct spot_error *err)
 {
     int status = SPOT_OK;
     struct spot_kmeans_result *result = &batch->model->result;
     const double n = (double)drawing->data->rows, rows = (double)batch->capacity;
-    const double most = floor(options->max_iter * n / rows);
+    const double most = floor(fit->options->max_iter * n / rows);
     const int32_t steps = most < INT32_MAX ? (int32_t)most : INT32_MAX;
-    struct trend trend = {.smoothing = fmin(2 * rows / (n + 1), 1.0)};
+    trend->smoothing = fmin(2 * rows / (n + 1), 1.0);
     while (result->iterations < steps && !result->converged) {
         double inertia;
         const int32_t step = ++result->iterations;
         draw(drawing, (uint32_t)step, batch->capacity);
         SPOT_TRY(minibatch_step(batch, drawing->statistics, batch->capacity, drawing->values, NULL,
                                 &inertia, err));
-        result->converged = settled(&trend, step, inertia / rows);
-        SPOT_TRY(report(batch->engine, options, step, steps, err));
+        result->converged = settled(trend, step, inertia / rows);
+        SPOT_TRY(report(fit, step, steps, err));
     }
 out:
     return status;
 }
 
-int kmeans_minibatch(spot_engine *engine, const struct spot_matrix *data,
-                     const struct spot_kmeans_options *options, int32_t n_init, spot_kmeans *model,
+/* ---- Checkpoints ----------------------------------------------------------------------------- */
+
+enum { TREND_WORDS = 3 };
+
+static int64_t words_of(const struct checkpoint_head *head)
+{
+    return head->k * (head->columns + 1) + TREND_WORDS;
+}
+
+/* *head and, if the checkpoint has this fit, the model and the trend after its last step. */
+static int resume(const struct kmeans_fit *fit, struct checkpoint_head *head, spot_kmeans *model,
+                  struct trend *trend, struct spot_error *err)
+{
+    const struct checkpoint_fit *found;
+    int64_t without;
+    *head = kmeans_head(fit);
+    int status = checkpoint_find(fit->options->checkpoint, head, kmeans_option_words, &found, err);
+    if (status < 0 || found == NULL) return status;
+    const uint64_t *at = found->state;
+    if (found->head.run != 0 || found->head.iterations == 0 ||
+        found->head.stage != STAGE_ITERATING || found->head.count != words_of(head))
+        return checkpoint_refuse(fit->options->checkpoint, head->k, err);
+    words_get(&at, model->centres, head->k * head->columns);
+    words_get(&at, model->weights, head->k);
+    words_get(&at, &trend->inertia, 1);
+    words_get(&at, &trend->least, 1);
+    words_get(&at, &without, 1);
+    for (int64_t i = 0; i < head->k * head->columns; i++)
+        if (!isfinite(model->centres[i]))
+            return checkpoint_refuse(fit->options->checkpoint, head->k, err);
+    trend->without = (int32_t)without;
+    model->result.iterations = (int32_t)found->head.iterations;
+    model->result.converged = found->head.converged != 0;
+    checkpoint_log(fit->engine, &found->head, 1);
+    return SPOT_OK;
+}
+
+static int leave(const struct kmeans_fit *fit, struct checkpoint_head *head,
+                 const spot_kmeans *model, const struct trend *trend, struct spot_error *err)
+{
+    const int64_t without = trend->without;
+    uint64_t *at;
+    head->stage = STAGE_ITERATING;
+    head->iterations = model->result.iterations;
+    head->converged = model->result.converged;
+    head->count = words_of(head);
+    int status = checkpoint_put(fit->options->checkpoint, head, &at, err);
+    if (status < 0) return status;
+    words_put(&at, model->centres, head->k * head->columns);
+    words_put(&at, model->weights, head->k);
+    words_put(&at, &trend->inertia, 1);
+    words_put(&at, &trend->least, 1);
+    words_put(&at, &without, 1);
+    return SPOT_OK;
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
+static int fit_steps(struct drawing *drawing, const struct kmeans_fit *fit, spot_kmeans *model,
                      struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const struct spot_matrix *data = fit->matrix;
+    const int64_t asked = fit->options->mini_batch;
+    const int64_t rows = asked < data->rows ? asked : data->rows;
+    const int64_t sample = sample_rows(data, rows, fit->options->k);
+    const bool checkpoint = fit->options->checkpoint != NULL;
+    struct checkpoint_head head;
+    struct minibatch batch = {0};
+    struct trend trend = {0};
+    SPOT_TRY(open_drawing(drawing, sample > rows ? sample : rows, err));
+    SPOT_TRY(minibatch_open(&batch, fit->engine, model, rows, err));
+    if (checkpoint) SPOT_TRY(resume(fit, &head, model, &trend, err));
+    if (model->result.iterations == 0) SPOT_TRY(start(drawing, fit, sample, model, err));
+    status = make_steps(&batch, drawing, fit, &trend, err);
+    if (checkpoint && (status == SPOT_OK || status == SPOT_ESTOPPED)) {
+        int left = leave(fit, &head, model, &trend, err);
+        if (left < 0) status = left;
+    }
+out:
+    minibatch_close(&batch);
+    return status;
+}
+
+int kmeans_minibatch(const struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err)
 {
     int status;
     struct statistics statistics = {0};
-    struct minibatch batch = {0}, whole = {0};
-    struct drawing drawing = {.data = data, .statistics = &statistics, .seed = options->seed};
-    const int64_t rows = options->mini_batch < data->rows ? options->mini_batch : data->rows;
-    const int64_t sample = sample_rows(data, rows, options->k);
-    SPOT_TRY(
-        statistics_of(data, options->centres, options->k, engine_pool(engine), &statistics, err));
-    SPOT_TRY(open_drawing(&drawing, sample > rows ? sample : rows, err));
-    SPOT_TRY(minibatch_open(&batch, engine, model, rows, err));
-    SPOT_TRY(start(&drawing, engine, options, n_init, sample, model, err));
-    SPOT_TRY(make_steps(&batch, &drawing, options, err));
-    memset(model->sizes, 0, (size_t)options->k * sizeof *model->sizes);
-    SPOT_TRY(minibatch_open(&whole, engine, model, MEASURED_ROWS, err));
-    SPOT_TRY(
-        minibatch_measure(&whole, &statistics, data, model->sizes, &model->result.inertia, err));
+    struct minibatch whole = {0};
+    struct drawing drawing = {
+        .data = fit->matrix, .statistics = &statistics, .seed = fit->options->seed};
+    SPOT_TRY(statistics_of(fit->matrix, fit->options->centres, fit->options->k,
+                           engine_pool(fit->engine), &statistics, err));
+    SPOT_TRY(fit_steps(&drawing, fit, model, err));
+    memset(model->sizes, 0, (size_t)model->result.k * sizeof *model->sizes);
+    SPOT_TRY(minibatch_open(&whole, fit->engine, model, MEASURED_ROWS, err));
+    SPOT_TRY(minibatch_measure(&whole, &statistics, fit->matrix, model->sizes,
+                               &model->result.inertia, err));
 out:
-    minibatch_close(&batch);
     minibatch_close(&whole);
     statistics_clear(&statistics);
     free(drawing.prefix);

@@ -4,7 +4,7 @@
 #ifndef SPOT_MODELS_MINIBATCH_H
 #define SPOT_MODELS_MINIBATCH_H
 
-#include "models/kmeans.h"
+#include "models/kmeans_fit.h"
 #include "models/statistics.h"
 
 struct minibatch {
@@ -32,9 +32,8 @@ int minibatch_measure(struct minibatch *batch, const struct statistics *statisti
                       const struct spot_matrix *data, int64_t *sizes, double *inertia,
                       struct spot_error *err);
 
-/* Fits as options->mini_batch says (kmeans_minibatch.c); everything has been checked. */
-int kmeans_minibatch(spot_engine *engine, const struct spot_matrix *data,
-                     const struct spot_kmeans_options *options, int32_t n_init, spot_kmeans *model,
-                     struct spot_error *err);
+/* Fits as options->mini_batch says (kmeans_minibatch.c); everything has been checked. Of *fit only
+ * engine, options, matrix and n_init are looked at. */
+int kmeans_minibatch(const struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err);
 
 #endif
