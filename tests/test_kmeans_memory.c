@@ -66,7 +66,64 @@ static int fit_random(struct spot_error *err)
     return fit_with(SPOT_INIT_RANDOM, -1, err);
 }
 
+static int fit_mini_batches(struct spot_error *err)
+{
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 5;
+    options.mini_batch = 100;
+    options.max_iter = 2;
+    options.checkpoint = spot_checkpoint_new();
+    spot_kmeans *model;
+    int status = options.checkpoint == NULL ? SPOT_ENOMEM
+                                            : spot_kmeans_fit(engine, &data, &options, &model, err);
+    if (options.checkpoint != NULL) {
+        CU_ASSERT((status == SPOT_OK) == (model != NULL));
+        CU_ASSERT(status != SPOT_OK || spot_checkpoint_fits(options.checkpoint) == 1);
+        spot_kmeans_free(status == SPOT_OK ? model : NULL);
+    }
+    spot_checkpoint_free(options.checkpoint);
+    return status;
+}
+
 static spot_kmeans *kept;
+static spot_checkpoint *checkpoint;
+
+static int update(struct spot_error *err)
+{
+    spot_kmeans *model;
+    int status = spot_kmeans_update(engine, kept, &data, 400, &model, err);
+    CU_ASSERT((status == SPOT_OK) == (model != NULL));
+    spot_kmeans_free(model);
+    return status;
+}
+
+/* Found in the checkpoint, and put there again. */
+static int go_on(struct spot_error *err)
+{
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 5;
+    options.checkpoint = checkpoint;
+    spot_kmeans *model;
+    int status = spot_kmeans_fit(engine, &data, &options, &model, err);
+    CU_ASSERT((status == SPOT_OK) == (model != NULL));
+    CU_ASSERT_EQUAL(spot_checkpoint_fits(checkpoint), 1);
+    spot_kmeans_free(model);
+    return status;
+}
+
+static int save_checkpoint(struct spot_error *err)
+{
+    return spot_checkpoint_save(checkpoint, path, err);
+}
+
+static int load_checkpoint(struct spot_error *err)
+{
+    spot_checkpoint *read;
+    int status = spot_checkpoint_load(path, &read, err);
+    CU_ASSERT((status == SPOT_OK) == (read != NULL));
+    spot_checkpoint_free(read);
+    return status;
+}
 
 static int assign(struct spot_error *err)
 {
@@ -104,6 +161,14 @@ static void every_call(void)
     survives("assign", assign);
     survives("save", save);
     survives("load", load);
+    survives("fit of mini-batches", fit_mini_batches);
+    survives("update", update);
+    checkpoint = options.checkpoint = spot_checkpoint_new();
+    spot_kmeans_free(fit(engine, &data, &options));
+    survives("fit from a checkpoint", go_on);
+    survives("save a checkpoint", save_checkpoint);
+    survives("load a checkpoint", load_checkpoint);
+    spot_checkpoint_free(checkpoint);
     spot_kmeans_free(kept);
     spot_engine_close(engine);
     unlink(path);

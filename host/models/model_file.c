@@ -57,8 +57,11 @@ static bool add_weights(cJSON *parent, const struct spot_kmeans_result *result)
     bool same = true;
     for (int32_t c = 0; c < result->k; c++)
         same = same && result->weights[c] == (double)result->sizes[c];
-    return same || cJSON_AddItemToObject(parent, "weights",
-                                         cJSON_CreateDoubleArray(result->weights, result->k));
+    if (same) return true;
+    cJSON *array = cJSON_AddArrayToObject(parent, "weights");
+    for (int32_t c = 0; array != NULL && c < result->k; c++)
+        if (!cJSON_AddItemToArray(array, cJSON_CreateNumber(result->weights[c]))) return false;
+    return array != NULL;
 }
 
 static bool add_kmeans(cJSON *document, const struct model *model)
