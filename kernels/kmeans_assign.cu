@@ -5,16 +5,14 @@
  */
 #include "kernels/kmeans_assign.h"
 
-#include "kernels/launch.cuh"
-#include "kernels/sums.cuh"
+#include "kernels/kmeans_rows.cuh"
 #include "numerics/distance.h"
 #include "numerics/margin.h"
-#include "numerics/quantiser.h"
 
 namespace
 {
 
-enum { WARP = 32, ASSIGN_THREADS = 256, DECIDE_THREADS = 128, PACK_THREADS = 256 };
+enum { ASSIGN_THREADS = 256, DECIDE_THREADS = 128, PACK_THREADS = 256 };
 
 /* Rows of a thread, and blocks that share a multiprocessor: as many as its registers hold without
  * spilling. */
@@ -36,79 +34,7 @@ template <int N> struct nearest {
     int32_t label[N];
 };
 
-/* ---- Sums of the rows that moved ------------------------------------------------------------ */
-
-/* Block-private sums in shared memory, or straight to the global ones where limbs is 0. */
-struct accumulator {
-    uint32_t *block; /* (k, columns + 2, limbs) */
-    int32_t limbs;
-};
-
-__device__ void add_term(const cuda_kmeans_pass &pass, accumulator to, int32_t cluster,
-                         int32_t entry, int128 term)
-{
-    int64_t at = (int64_t)cluster * (pass.columns + 2) + entry;
-    if (to.limbs > 0)
-        add_to_limbs(to.block + at * to.limbs, to.limbs, term);
-    else
-        add_to_global(pass.sums + at, term);
-}
-
-/* Takes a term from the old cluster, if there was one, and gives it to the new one. */
-__device__ void move_term(const cuda_kmeans_pass &pass, accumulator to, int32_t old, int32_t label,
-                          int32_t entry, int128 term)
-{
-    add_term(pass, to, label, entry, term);
-    if (old >= 0) add_term(pass, to, old, entry, int128_negate(term));
-}
-
-__device__ int32_t old_label(const cuda_kmeans_rows &batch, int64_t row)
-{
-    if (batch.fresh) return -1;
-    return batch.labels8 != nullptr ? batch.labels8[row] : batch.labels32[row];
-}
-
-/* Gives a row its label. Returns how many original rows moved. The row is read again: it is in a
- * cache, and registers are dearer. */
-__device__ int64_t relabel(const cuda_kmeans_pass &pass, accumulator to, int64_t row, int32_t old,
-                           int32_t label)
-{
-    const cuda_kmeans_rows &batch = pass.batch;
-    if (old == label) return 0;
-    if (batch.labels8 != nullptr)
-        batch.labels8[row] = (uint8_t)label;
-    else
-        batch.labels32[row] = label;
-
-    int64_t weight = batch.weights != nullptr ? batch.weights[row] : 1;
-    int64_t count = batch.counts != nullptr ? batch.counts[row] : 1;
-#pragma unroll 1
-    for (int32_t j = 0; j < pass.columns; j++) {
-        int64_t q = quantise((double)batch.x[j * batch.stride + row], pass.scale[j]);
-        int128 term = pass.wide ? int128_multiply(weight, q) : int128_from(weight * q);
-        move_term(pass, to, old, label, j, term);
-    }
-    move_term(pass, to, old, label, pass.columns, int128_from(weight));
-    move_term(pass, to, old, label, pass.columns + 1, int128_from(count));
-    return count;
-}
-
-/* Adds up a warp's counts; one atomic for the warp. Every lane calls it. */
-__device__ void count_moved(cuda_kmeans_counters *counters, int64_t moved)
-{
-    long long sum = moved;
-    for (uint32_t step = WARP / 2; step > 0; step /= 2)
-        sum += __shfl_down_sync(CUDA_WHOLE_WARP, sum, step);
-    if (threadIdx.x % WARP == 0 && sum != 0) atomicAdd(&counters->moved, (unsigned long long)sum);
-}
-
 /* ---- The filter ----------------------------------------------------------------------------- */
-
-/* Not below the margin, NaN included: then the definition has to decide. */
-__device__ bool within(float above, float best, float margin)
-{
-    return !(above - best > margin);
-}
 
 template <int D, int N>
 __device__ nearest<N> filter_rows(const packed_centre<D> *centres, int32_t k,
@@ -135,27 +61,6 @@ __device__ nearest<N> filter_rows(const packed_centre<D> *centres, int32_t k,
         }
     }
     return found;
-}
-
-/* Puts the rows first + r, for the bits r of `near`, on the list. Every lane of a warp calls it. */
-__device__ void list_near(const cuda_kmeans_pass &pass, int64_t first, uint32_t near)
-{
-    if (!__any_sync(CUDA_WHOLE_WARP, near != 0)) return;
-    uint32_t lane = threadIdx.x % WARP;
-    int32_t count = __popc(near), end = count;
-    for (uint32_t step = 1; step < WARP; step *= 2) {
-        int32_t below = __shfl_up_sync(CUDA_WHOLE_WARP, end, step);
-        if (lane >= step) end += below;
-    }
-    unsigned long long start = 0;
-    if (lane == WARP - 1) start = atomicAdd(&pass.counters->near, (unsigned long long)end);
-    start = __shfl_sync(CUDA_WHOLE_WARP, start, WARP - 1);
-
-    int64_t slot = (int64_t)start + end - count;
-    for (; near != 0; near &= near - 1, slot++) {
-        int32_t r = __ffs((int)near) - 1;
-        if (slot < pass.near_capacity) pass.near[slot] = (int32_t)(first + r);
-    }
 }
 
 /* The labels of N rows before this pass. */
@@ -212,6 +117,7 @@ __global__ __launch_bounds__(ASSIGN_THREADS, blocks_of_processor<D>) void kmeans
     cuda_kmeans_pass pass, int32_t limbs)
 {
     CUDA_DYNAMIC_SHARED(shared);
+    if (has_ended(pass)) return;
     packed_centre<D> *centres = (packed_centre<D> *)shared;
     accumulator to = {(uint32_t *)(centres + pass.k), limbs};
     int32_t entries = pass.k * (pass.columns + 2);
@@ -240,16 +146,6 @@ __global__ __launch_bounds__(ASSIGN_THREADS, blocks_of_processor<D>) void kmeans
 }
 
 /* ---- The definition ------------------------------------------------------------------------- */
-
-/* The filter's score once more: the same operations in the same order, hence the same bits. */
-__device__ float score_again(const cuda_kmeans_pass &pass, const float *centre, int64_t row)
-{
-    const cuda_kmeans_rows &batch = pass.batch;
-    float score = centre[pass.columns];
-    for (int32_t j = 0; j < pass.columns; j++)
-        score = fmaf(centre[j], batch.x[j * batch.stride + row], score);
-    return score;
-}
 
 /* The label by the definition, asked only of the centres within the margin (float64 is slow on most
  * cards); -1 when the filter was sure. */
@@ -283,6 +179,7 @@ __device__ int32_t decide_row(const cuda_kmeans_pass &pass, int32_t packed_strid
 __global__ __launch_bounds__(DECIDE_THREADS) void kmeans_decide_kernel(cuda_kmeans_pass pass,
                                                                        int32_t packed_stride)
 {
+    if (has_ended(pass)) return;
     int64_t near = (int64_t)pass.counters->near;
     bool listed = near <= pass.near_capacity;
     int64_t rows = listed ? near : pass.batch.rows, moved = 0;
@@ -298,42 +195,50 @@ __global__ __launch_bounds__(DECIDE_THREADS) void kmeans_decide_kernel(cuda_kmea
 
 /* ---- Centres for the filter ----------------------------------------------------------------- */
 
-/* One block: a thread packs every PACK_THREADS-th centre, then the first thread finds the margin
- * from the largest coordinates. */
+/* Packs one centre and returns half its squared norm. */
+__device__ double pack_centre(const double *centre, const double *offset, int32_t columns,
+                              int32_t packed_stride, float *packed)
+{
+    double half = 0.0;
+    for (int32_t j = 0; j < columns; j++) {
+        double value = centre[j] - offset[j];
+        packed[j] = (float)-value;
+        half += 0.5 * value * value;
+    }
+    packed[columns] = (float)half;
+    for (int32_t j = columns + 1; j < packed_stride; j++)
+        packed[j] = 0.0f;
+    return half;
+}
+
+/* Packs the centres, all in one block, since there are few; then finds the margin from the largest
+ * coordinates: first every thread for its columns. */
 __global__ __launch_bounds__(PACK_THREADS) void kmeans_pack_kernel(
     const double *centres, const double *offset, const double *largest, int32_t k, int32_t columns,
     int32_t packed_stride, cuda_kmeans_filter filter)
 {
-    __shared__ double reach[CUDA_SMALL_COLUMNS], halves[PACK_THREADS];
+    __shared__ double halves[PACK_THREADS], products[PACK_THREADS], distances[PACK_THREADS];
     int32_t thread = (int32_t)threadIdx.x;
-    halves[thread] = 0.0;
-    for (int32_t c = thread; c < k; c += PACK_THREADS) {
-        float *packed = filter.packed + (int64_t)c * packed_stride;
-        double half = 0.0;
-        for (int32_t j = 0; j < columns; j++) {
-            double value = centres[(int64_t)c * columns + j] - offset[j];
-            packed[j] = (float)-value;
-            half += 0.5 * value * value;
-        }
-        packed[columns] = (float)half;
-        for (int32_t j = columns + 1; j < packed_stride; j++)
-            packed[j] = 0.0f;
-        halves[thread] = fmax(halves[thread], half);
-    }
-    if (thread < columns) {
-        reach[thread] = 0.0;
+    double half = 0.0, product = 0.0, distance = 0.0;
+    for (int32_t c = thread; c < k; c += PACK_THREADS)
+        half = fmax(half, pack_centre(centres + (int64_t)c * columns, offset, columns,
+                                      packed_stride, filter.packed + (int64_t)c * packed_stride));
+    for (int32_t j = thread; j < columns; j += PACK_THREADS) {
+        double reach = 0.0;
         for (int32_t c = 0; c < k; c++)
-            reach[thread] =
-                fmax(reach[thread], fabs(centres[(int64_t)c * columns + thread] - offset[thread]));
+            reach = fmax(reach, fabs(centres[(int64_t)c * columns + j] - offset[j]));
+        product += largest[j] * reach;
+        distance += (largest[j] + reach) * (largest[j] + reach);
     }
+    halves[thread] = half;
+    products[thread] = product;
+    distances[thread] = distance;
     __syncthreads();
     if (thread > 0) return;
-    double half = 0.0, product = 0.0, distance = 0.0;
-    for (int32_t t = 0; t < PACK_THREADS; t++)
+    for (int32_t t = 1; t < PACK_THREADS; t++) {
         half = fmax(half, halves[t]);
-    for (int32_t j = 0; j < columns; j++) {
-        product += largest[j] * reach[j];
-        distance += (largest[j] + reach[j]) * (largest[j] + reach[j]);
+        product += products[t];
+        distance += distances[t];
     }
     *filter.margin = score_margin(columns, half, product, distance);
 }
@@ -348,7 +253,7 @@ size_t centres_bytes(int32_t k, int32_t columns)
 /* Limbs of the block-private sums, 0 when shared memory has no room for them. */
 int32_t sum_limbs(const struct cuda_kmeans_pass *pass, const struct cuda_limits *limits)
 {
-    int32_t limbs = pass->wide ? 4 : 2;
+    int32_t limbs = pass->sums == nullptr ? 0 : pass->wide ? 4 : 2;
     size_t entries = (size_t)pass->k * ((size_t)pass->columns + 2);
     size_t bytes =
         centres_bytes(pass->k, pass->columns) + entries * (size_t)limbs * sizeof(uint32_t);
@@ -419,6 +324,12 @@ int cuda_kmeans_fits(const struct cuda_limits *limits, int32_t k, int32_t column
            centres_bytes(k, columns) <= limits->shared;
 }
 
+int64_t cuda_kmeans_block_rows(const struct cuda_limits *limits, int64_t rows)
+{
+    const int64_t largest_tile = 4 * ASSIGN_THREADS;
+    return rows / limits->processors + 2 * largest_tile;
+}
+
 int cuda_kmeans_pack(const double *centres, const double *offset, const double *largest, int32_t k,
                      int32_t columns, struct cuda_kmeans_filter filter, cudaStream_t stream,
                      struct spot_error *err)
@@ -434,11 +345,10 @@ out:
 int cuda_kmeans_assign(const struct cuda_kmeans_pass *pass, const struct cuda_limits *limits,
                        cudaStream_t stream, struct spot_error *err)
 {
-    if (!cuda_kmeans_fits(limits, pass->k, pass->columns))
-        return spot_fail(err, SPOT_EUSAGE, "KMeans: %d clusters in %d columns are too many here",
-                         pass->k, pass->columns);
+    int status = SPOT_OK;
     if (pass->batch.rows == 0) return SPOT_OK;
-    int status;
+    if (!cuda_kmeans_fits(limits, pass->k, pass->columns))
+        return cuda_kmeans_assign_tiled(pass, limits, stream, err);
     SPOT_TRY(launch_columns<1>(pass, limits, stream, err));
     CUDA_LAUNCH(kmeans_decide_kernel, (unsigned)(2 * limits->processors), DECIDE_THREADS, 0, stream,
                 *pass, cuda_kmeans_stride(pass->columns));

@@ -292,6 +292,9 @@ enum cudaError_t {
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
+    cudaErrorInsufficientDriver = 35,
+    cudaErrorDevicesUnavailable = 46,
+    cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
@@ -311,8 +314,12 @@ enum cudaDeviceAttr {
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2, cudaHostAllocDefault = 0 };
 
+struct cudaUUID_t {
+    char bytes[16];
+};
 struct cudaDeviceProp {
     char name[256];
+    cudaUUID_t uuid;
     size_t totalGlobalMem, sharedMemPerBlock, sharedMemPerBlockOptin;
     int multiProcessorCount, major, minor, warpSize;
 };
@@ -323,6 +330,8 @@ const char *cudaGetErrorName(cudaError_t error);
 const char *cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError();
 cudaError_t cudaPeekAtLastError();
+cudaError_t cudaDriverGetVersion(int *version);
+cudaError_t cudaRuntimeGetVersion(int *version);
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDevice(int *device);
@@ -402,6 +411,10 @@ void set_host_threads(int threads);
 /* Device memory from which cudaMalloc is served. */
 void set_memory(size_t bytes);
 size_t memory_in_use();
+/* The machine that is emulated is also told by the environment, for programs that know nothing of
+ * this header: CUDA_EMULATION=no-driver, old-driver, no-device, old-device, busy, or a number of
+ * megabytes of device memory. */
+
 /* What the last failed kernel, copy or cudaFree did wrong. "" when nothing. */
 const char *last_report();
 /* Forgets all errors, sticky ones too, as a new process would. */

@@ -215,6 +215,11 @@ static const struct {
     {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
     {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration",
      "invalid configuration argument"},
+    {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver",
+     "CUDA driver version is insufficient for CUDA runtime version"},
+    {cudaErrorDevicesUnavailable, "cudaErrorDevicesUnavailable",
+     "CUDA-capable device(s) is/are busy or unavailable"},
+    {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access"},
@@ -247,8 +252,38 @@ cudaError_t cudaPeekAtLastError()
     return runtime.last;
 }
 
+/* Whether CUDA_EMULATION in the environment says so. */
+static bool told(const char *what)
+{
+    const char *machine = getenv("CUDA_EMULATION");
+    return machine != nullptr && std::strcmp(machine, what) == 0;
+}
+
+/* A number in CUDA_EMULATION: device memory in megabytes. */
+static size_t memory_now()
+{
+    const char *machine = getenv("CUDA_EMULATION");
+    long megabytes = machine != nullptr ? strtol(machine, nullptr, 10) : 0;
+    return megabytes > 0 ? (size_t)megabytes << 20 : runtime.memory;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    *version = told("no-driver") ? 0 : told("old-driver") ? 11040 : 13000;
+    return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int *version)
+{
+    *version = 13000;
+    return cudaSuccess;
+}
+
 cudaError_t cudaGetDeviceCount(int *count)
 {
+    *count = 0;
+    if (told("no-driver") || told("old-driver")) return keep(cudaErrorInsufficientDriver);
+    if (told("no-device")) return keep(cudaErrorNoDevice);
     *count = devices;
     return cudaSuccess;
 }
@@ -256,6 +291,7 @@ cudaError_t cudaGetDeviceCount(int *count)
 cudaError_t cudaSetDevice(int device)
 {
     if (device < 0 || device >= devices) return keep(cudaErrorInvalidDevice);
+    if (told("busy")) return keep(cudaErrorDevicesUnavailable);
     runtime.device_now = device;
     return cudaSuccess;
 }
@@ -271,12 +307,14 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     if (device < 0 || device >= devices) return keep(cudaErrorInvalidDevice);
     *properties = {};
     std::strcpy(properties->name, "emulated CUDA device");
-    properties->totalGlobalMem = runtime.memory;
+    for (int i = 0; i < 16; i++)
+        properties->uuid.bytes[i] = (char)(16 * device + i);
+    properties->totalGlobalMem = memory_now();
     properties->sharedMemPerBlock = shared_default;
     properties->sharedMemPerBlockOptin = shared_optin;
     properties->multiProcessorCount = processors;
-    properties->major = 7;
-    properties->minor = 5;
+    properties->major = told("old-device") ? 6 : 7;
+    properties->minor = told("old-device") ? 1 : 5;
     properties->warpSize = 32;
     return cudaSuccess;
 }
@@ -297,8 +335,8 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
 {
-    *total = runtime.memory;
-    *free_bytes = runtime.memory > runtime.in_use ? runtime.memory - runtime.in_use : 0;
+    *total = memory_now();
+    *free_bytes = *total > runtime.in_use ? *total - runtime.in_use : 0;
     return cudaSuccess;
 }
 
@@ -314,7 +352,7 @@ cudaError_t cudaMalloc(void **at, size_t bytes)
 {
     *at = nullptr;
     if (bytes == 0) return cudaSuccess;
-    if (bytes > runtime.memory || runtime.in_use > runtime.memory - bytes)
+    if (bytes > memory_now() || runtime.in_use > memory_now() - bytes)
         return keep(cudaErrorMemoryAllocation);
     size_t rounded = (bytes + guard - 1) / guard * guard;
     unsigned char *memory = (unsigned char *)aligned_alloc(guard, rounded + 2 * guard);

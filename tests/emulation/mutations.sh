@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Proves that the tests of the kernels would notice a bug: applies every deliberate bug of
 # mutations/*.sed to a copy of kernels/ and host/numerics/, builds it with the emulation and demands
-# that the tests fail; first as they are, then under the thread sanitizer, which sees races that a lucky order of
-# threads hides.
+# that a test fails; first as it is, then under the thread sanitizer, which sees races that a lucky
+# order of threads hides. The first line of a bug says what it is; a second one, `# test: PROGRAM
+# NAME`, which test notices it (default: all of test_cuda_emulation).
 #
 # usage: mutations.sh CXX CC WORK_DIRECTORY [NAME ...]
 set -euo pipefail
@@ -12,79 +13,119 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
-flags=(-O1 -ffp-contract=off -fno-strict-aliasing -w
-    -I"$here" -I"$root/host" -I"$root/include" -I"$root/tests")
+flags=(-O1 -ffp-contract=off -fno-strict-aliasing -w -I"$here")
+includes=(-I"$root/host" -I"$root/include" -I"$root/tests" -I"$root")
 export TSAN_OPTIONS="halt_on_error=1 report_signal_unsafe=0"
+unset BLACKSPOT_CUDA_LIBRARY
 
-compile() { # SOURCE OBJECT FLAGS...
+cxx() { # SOURCE OBJECT FLAGS...
     local source=$1 object=$2
     shift 2
-    "$CXX" -std=c++17 "$@" "${flags[@]}" -x c++ -c "$source" -o "$object"
+    "$CXX" -std=c++20 "${flags[@]}" "$@" "${includes[@]}" -MMD -x c++ -c "$source" -o "$object"
 }
 
-# What does not change from bug to bug. The emulation itself is never instrumented: see there.
-build_common() { # FOLDER FLAGS...
-    local folder=$1
+cc() { # SOURCE OBJECT FLAGS...
+    local source=$1 object=$2
+    shift 2
+    "$CC" -std=c11 "${flags[@]}" "$@" "${includes[@]}" -c "$source" -o "$object"
+}
+
+# Everything without a bug: FOLDER/{common,test_NAME,kernels}/*.o. The emulation itself is never
+# instrumented: see there.
+build_all() { # FOLDER FLAGS...
+    local folder=$1 source
     shift
-    mkdir -p "$folder"
-    compile "$here/cuda_emulation.cpp" "$folder/a.o" "$@" -fno-sanitize=thread
-    compile "$here/cuda_runtime.cpp" "$folder/b.o" "$@"
-    compile "$root/tests/test_cuda_emulation.cpp" "$folder/c.o" -I"$root" "$@"
-    "$CC" -std=c11 "${flags[@]}" "$@" -c "$root/host/base/error.c" -o "$folder/d.o"
+    mkdir -p "$folder"/{common,kernels,test_cuda_emulation,test_backend}
+    cxx "$here/cuda_emulation.cpp" "$folder/common/emulation.o" "$@" -fno-sanitize=thread
+    cxx "$here/cuda_runtime.cpp" "$folder/common/runtime.o" "$@"
+    cc "$root/host/base/error.c" "$folder/common/error.o" "$@"
+    cxx "$root/tests/test_cuda_emulation.cpp" "$folder/test_cuda_emulation/test.o" "$@"
+    cc "$root/tests/test_backend.c" "$folder/test_backend/test.o" "$@"
+    cc "$root/host/base/pool.c" "$folder/test_backend/pool.o" "$@"
+    cc "$root/host/base/memory.c" "$folder/test_backend/memory.o" "$@"
+    for source in "$root"/kernels/*.cu; do
+        cxx "$source" "$folder/kernels/$(basename "$source").o" "$@"
+    done
 }
 
-# Links the kernels in SOURCES with the common objects for VARIANT into FOLDER/VARIANT.
-build_kernels() { # VARIANT FOLDER SOURCES FLAGS...
-    local variant=$1 folder=$2 sources=$3
-    shift 3
-    compile "$sources/kernels/kmeans_assign.cu" "$folder/$variant.o" \
-        -I"$sources" -I"$sources/host" "$@"
-    "$CXX" "$@" "$folder/$variant.o" "$work/common/$variant"/*.o -lcunit -lpthread \
-        -o "$folder/$variant"
+# Links the kernels of a folder with a test.
+link() { # VARIANT_FOLDER PROGRAM KERNELS_FOLDER OUTPUT FLAGS...
+    local variant=$1 program=$2 kernels=$3 output=$4
+    shift 4
+    "$CXX" "$@" "$kernels"/*.o "$variant"/common/*.o "$variant/$program"/*.o \
+        -lcunit -lpthread -ldl -lm -o "$output"
 }
 
 # The thread sanitizer wants a plain address layout; where that may not be set, we try as is.
 plain_layout=()
 if setarch -R true 2>/dev/null; then plain_layout=(setarch -R); fi
-run() { # PROGRAM ...
+run() { # PROGRAM [TEST]
     ("${plain_layout[@]}" timeout 120 "$@" >"$1.log" 2>&1) 2>/dev/null
 }
 
-build_common "$work/common/plain" &
+build_all "$work/plain" &
 plain=$!
-build_common "$work/common/tsan" -fsanitize=thread
+build_all "$work/tsan" -fsanitize=thread
 wait "$plain"
-build_kernels plain "$work" "$root"
-build_kernels tsan "$work" "$root" -fsanitize=thread
-run "$work/plain" || { cat "$work/plain.log"; echo "fails without any bug"; exit 1; }
-run "$work/tsan" "takes many rows" ||
-    { cat "$work/tsan.log"; echo "the thread sanitizer finds fault without any bug"; exit 1; }
+for program in test_cuda_emulation test_backend; do
+    test="takes many rows"
+    [ $program = test_cuda_emulation ] || test="does everything once"
+    link "$work/plain" $program "$work/plain/kernels" "$work/plain/$program.run"
+    link "$work/tsan" $program "$work/tsan/kernels" "$work/tsan/$program.run" -fsanitize=thread
+    run "$work/plain/$program.run" "$test" ||
+        { cat "$work/plain/$program.run.log"; echo "fails without any bug"; exit 1; }
+    run "$work/tsan/$program.run" "$test" ||
+        { cat "$work/tsan/$program.run.log"; echo "the thread sanitizer finds fault without any bug"
+          exit 1; }
+done
+
+# The kernels of a variant with those replaced that a changed file is part of.
+build_changed() { # VARIANT FOLDER CHANGED FLAGS...
+    local variant=$1 folder=$2 changed=$3 object source
+    shift 3
+    mkdir -p "$folder/$variant"
+    for object in "$work/$variant"/kernels/*.o; do
+        source=$(basename "$object" .o)
+        if grep -qFf "$changed" "${object%.o}.d"; then
+            cxx "$folder/source/kernels/$source" "$folder/$variant/$source.o" \
+                -I"$folder/source" -I"$folder/source/host" "$@"
+        else
+            ln -sf "$object" "$folder/$variant/$source.o"
+        fi
+    done
+}
 
 # Tries one bug and leaves one line of result.
 try() { # SCRIPT
-    local name folder
+    local name folder program=test_cuda_emulation test="" race="takes many rows"
     name=$(basename "$1" .sed)
-    folder=$work/$name
+    folder=$work/bugs/$name
+    read -r program test < <(sed -n 's/^# test: //p' "$1"; echo test_cuda_emulation)
+    if [ "$program" = test_backend ]; then race="does everything once"; fi
     rm -rf "$folder"
     mkdir -p "$folder/source/host"
     cp -r "$root/kernels" "$folder/source/"
     cp -r "$root/host/numerics" "$folder/source/host/"
     sed -i -f "$1" "$folder"/source/kernels/* "$folder"/source/host/numerics/*
-    if diff -rq "$root/kernels" "$folder/source/kernels" >/dev/null &&
-        diff -rq "$root/host/numerics" "$folder/source/host/numerics" >/dev/null; then
+    { diff -rq "$root/kernels" "$folder/source/kernels" || true
+      diff -rq "$root/host/numerics" "$folder/source/host/numerics" || true; } |
+        sed -E "s|^Files $root/(.*) and .*|/\1|" >"$folder/changed"
+    if [ ! -s "$folder/changed" ]; then
         echo "$name: MISSED, for it changes nothing any more"
         return
     fi
-    build_kernels plain "$folder" "$folder/source"
-    if ! run "$folder/plain"; then
+    build_changed plain "$folder" "$folder/changed"
+    link "$work/plain" "$program" "$folder/plain" "$folder/plain.run"
+    if ! run "$folder/plain.run" ${test:+"$test"}; then
         echo "$name: caught"
         return
     fi
-    build_kernels tsan "$folder" "$folder/source" -fsanitize=thread
-    if ! run "$folder/tsan" "takes many rows"; then
+    build_changed tsan "$folder" "$folder/changed" -fsanitize=thread
+    link "$work/tsan" "$program" "$folder/tsan" "$folder/tsan.run" -fsanitize=thread
+    if ! run "$folder/tsan.run" "$race"; then
         echo "$name: caught by the thread sanitizer"
     else
-        echo "$name: MISSED: $(sed -n 's/^# //p;q' "$1")"
+        echo "$name: MISSED: $(sed -n '1s/^# //p' "$1")"
     fi
 }
 

@@ -1,2 +1,2 @@
-# the margin is found before every centre is packed
-/fabs(centres/{n;n;s/__syncthreads();//}
+# the margin is found before every thread has told what it saw
+/distances\[thread\] = distance;/{n;s/__syncthreads();//}

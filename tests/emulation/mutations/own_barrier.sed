@@ -1,0 +1,3 @@
+# candidates are compared before they are there
+# test: test_backend measures inertia and the farthest
+s/^        __syncthreads();$//;

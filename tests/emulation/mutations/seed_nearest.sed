@@ -1,0 +1,3 @@
+# candidates forget the centres taken
+# test: test_backend seeds
+s/d2\[p\] < before ? d2\[p\] : before/d2[p]/
