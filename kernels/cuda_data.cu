@@ -255,10 +255,11 @@ out:
     return status;
 }
 
-int cuda_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row,
+int cuda_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row, int scratch,
                   struct spot_error *err)
 {
     int status = SPOT_OK;
+    (void)scratch; /* copied */
     SPOT_TRY(cuda_enter(data->backend, err));
     (void)cudaFree(data->rows.group_of_row);
     SPOT_TRY(cuda_alloc(&data->rows.group_of_row, rows, "the map of equal rows", err));

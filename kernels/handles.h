@@ -117,7 +117,7 @@ int cuda_data_open(struct backend *backend, int64_t rows, int32_t columns, const
                    struct spot_error *err);
 int cuda_data_put(struct backend_data *data, int64_t first, int64_t rows, const float *values,
                   const int64_t *weights, const int32_t *counts, struct spot_error *err);
-int cuda_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row,
+int cuda_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row, int scratch,
                   struct spot_error *err);
 int cuda_data_moments(struct backend_data *data, const double *scale,
                       struct column_moments *moments, struct spot_error *err);

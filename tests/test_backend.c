@@ -106,7 +106,7 @@ static struct backend_data *put_rows(const struct device *device, const struct p
                           p->counts == NULL ? NULL : p->counts + first, &error));
     }
     if (p->group_of_row != NULL)
-        ok(core->data_map(data, p->original_rows, p->group_of_row, &error));
+        ok(core->data_map(data, p->original_rows, p->group_of_row, 0, &error));
     return data;
 }
 
