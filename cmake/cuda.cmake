@@ -59,14 +59,17 @@ if(BLACKSPOT_CUDA AND NOT CUDA_PROBLEM)
              COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target cuda_kernels)
     set_tests_properties(cuda_kernels_compile PROPERTIES COST 200 PROCESSORS 2 TIMEOUT 600)
   endif()
-  # CMake 3.25 knows no C++20 for nvcc 13: the option below says it.
-  set_property(TARGET cuda_kernels PROPERTY CXX_STANDARD)
+  # CMake 3.25 does not know how nvcc 13 is told.
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+  endif()
   set_target_properties(cuda_kernels PROPERTIES
-    CUDA_VISIBILITY_PRESET hidden
+    CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_VISIBILITY_PRESET hidden
     # Keeps what ptxas says of registers, shared memory and spills: build/kernels/*.txt.
     RULE_LAUNCH_COMPILE "${PROJECT_SOURCE_DIR}/cmake/kernel_report.sh ${PROJECT_BINARY_DIR}/kernels")
   target_include_directories(cuda_kernels PRIVATE include host ${PROJECT_SOURCE_DIR})
-  target_compile_options(cuda_kernels PRIVATE -std=c++20 -O3 -fmad=false --threads 2
+  target_compile_options(cuda_kernels PRIVATE -O3 -fmad=false --threads 2
     -Werror all-warnings -Xcompiler=-Wall,-Wextra
     -Xptxas=-v,-Werror,-warn-spills,-warn-lmem-usage)
 endif()

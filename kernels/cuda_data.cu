@@ -14,8 +14,18 @@ enum { DATA_THREADS = 256 };
 
 const int64_t stage_bytes = 16 << 20;
 
-/* A chunk's row numbers stay below 2^31; one more launch for 2^28 rows costs nothing. */
-const int64_t most_chunk_rows = (int64_t)1 << 28;
+/* One more launch for 2^28 rows costs nothing, and row numbers in a chunk stay below 2^31. */
+enum { LEAST_CHUNK_BITS = 2, MOST_CHUNK_BITS = 28 };
+
+/* Chunks of the size of a batch, or a little larger. */
+int32_t chunk_bits_of(int64_t batch_rows)
+{
+    int32_t bits = LEAST_CHUNK_BITS;
+    if (batch_rows <= 0) return MOST_CHUNK_BITS;
+    while (bits < MOST_CHUNK_BITS && (int64_t)1 << bits < batch_rows)
+        bits++;
+    return bits;
+}
 
 /* ---- Kernels -------------------------------------------------------------------------------- */
 
@@ -194,15 +204,14 @@ int cuda_data_open(struct backend *backend, int64_t rows, int32_t columns, const
 {
     int status = SPOT_OK;
     double *wide = NULL;
-    int64_t cells = 0,
-            chunk = batch_rows > 0 && batch_rows < most_chunk_rows ? batch_rows : most_chunk_rows;
+    int64_t cells = 0;
     *out = NULL;
     struct backend_data *data = (struct backend_data *)calloc(1, sizeof *data);
     if (data == NULL) return spot_fail_memory(err, "the data handle");
     data->backend = backend;
     data->rows.rows = data->rows.original_rows = rows;
     data->rows.columns = columns;
-    data->rows.chunk = cuda_padded(chunk);
+    data->rows.chunk_bits = chunk_bits_of(batch_rows);
     data->most_mass = 1.0;
     SPOT_TRY(cuda_enter(backend, err));
     wide = (double *)malloc((size_t)columns * sizeof *wide);

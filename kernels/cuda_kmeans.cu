@@ -48,7 +48,7 @@ int open_labels(struct kmeans_run *run, struct spot_error *err)
     int status = SPOT_OK;
     const struct cuda_rows *rows = &run->data->rows;
     int64_t cells = (int64_t)run->k * rows->columns, padded = cuda_padded(rows->rows);
-    int64_t chunk = rows->rows < rows->chunk ? rows->rows : rows->chunk;
+    int64_t chunk = cuda_chunk_rows(*rows, 0);
     /* A sixteenth of the rows; where more are near ties, all are looked at again. */
     int64_t capacity = chunk / 16 > 1 << 16 ? chunk / 16 : chunk < 1 << 16 ? chunk : 1 << 16;
     SPOT_TRY(cuda_alloc(&run->centres, cells, "the centres", err));
@@ -60,10 +60,10 @@ int open_labels(struct kmeans_run *run, struct spot_error *err)
     else
         SPOT_TRY(cuda_alloc(&run->labels32, padded, "the labels", err));
     SPOT_TRY(cuda_alloc(&run->near, capacity, "the near ties", err));
-    SPOT_TRY(cuda_alloc(&run->counters, cuda_chunks(rows) + 1, "the counters", err));
+    SPOT_TRY(cuda_alloc(&run->counters, cuda_chunks(*rows) + 1, "the counters", err));
     SPOT_TRY(cuda_alloc(&run->state, 1, "the state", err));
     CUDA_TRY(cudaMemsetAsync(run->counters, 0,
-                             (size_t)(cuda_chunks(rows) + 1) * sizeof *run->counters,
+                             (size_t)(cuda_chunks(*rows) + 1) * sizeof *run->counters,
                              run->data->backend->stream),
              "KMeans: clearing the counters");
     CUDA_TRY(cudaMemsetAsync(run->state, 0, sizeof *run->state, run->data->backend->stream),
@@ -176,7 +176,7 @@ struct cuda_kmeans_pass chunk_pass(const struct kmeans_run *run, int64_t first)
 {
     const struct cuda_rows *rows = &run->data->rows;
     struct cuda_kmeans_pass pass = {};
-    pass.batch.rows = cuda_chunk_rows(rows, first);
+    pass.batch.rows = cuda_chunk_rows(*rows, first);
     pass.batch.stride = cuda_padded(pass.batch.rows);
     pass.batch.x = rows->x + first * rows->columns;
     pass.batch.weights = rows->weights != nullptr ? rows->weights + first : nullptr;
@@ -194,7 +194,7 @@ struct cuda_kmeans_pass chunk_pass(const struct kmeans_run *run, int64_t first)
     pass.sums = run->sums;
     pass.near = run->near;
     pass.near_capacity = run->near_capacity;
-    pass.counters = run->counters + first / rows->chunk;
+    pass.counters = run->counters + (first >> rows->chunk_bits);
     pass.ended = &run->state->kind;
     return pass;
 }
@@ -204,7 +204,7 @@ int enqueue_pass(struct kmeans_run *run, double tolerance, int32_t update, struc
 {
     int status = SPOT_OK;
     struct backend *backend = run->data->backend;
-    for (int64_t first = 0; first < run->data->rows.rows; first += run->data->rows.chunk) {
+    for (int64_t first = 0; first < run->data->rows.rows; first += cuda_chunk(run->data->rows)) {
         struct cuda_kmeans_pass pass = chunk_pass(run, first);
         SPOT_TRY(cuda_kmeans_assign(&pass, &backend->limits, backend->stream, err));
     }

@@ -20,13 +20,14 @@ struct backend {
 /* Rows on the device as kernels see them: chunks of (columns, stride), one behind the other, so
  * that neighbouring rows of a column lie side by side. */
 struct cuda_rows {
-    int64_t rows;          /* below 2^31 chunks */
-    int64_t chunk;         /* rows of every chunk but the last, a multiple of CUDA_ROW_PADDING */
-    int32_t columns;       /* */
-    float *x;              /* without offset */
-    double *offset;        /* (columns) */
-    int64_t *weights;      /* (rows) of one original row, or NULL for 1 */
-    int32_t *counts;       /* (rows) original rows each stands for, or NULL for 1 */
+    int64_t rows;
+    int32_t columns;
+    int32_t chunk_bits; /* 2^chunk_bits rows in every chunk but the last, at least CUDA_ROW_PADDING
+                           and below 2^31 */
+    float *x;           /* without offset */
+    double *offset;     /* (columns) */
+    int64_t *weights;   /* (rows) of one original row, or NULL for 1 */
+    int32_t *counts;    /* (rows) original rows each stands for, or NULL for 1 */
     int64_t original_rows; /* rows that draws walk over */
     int32_t *group_of_row; /* (original_rows) or NULL: each is a row of its own */
 };
@@ -46,31 +47,35 @@ struct backend_data {
     struct cuda_stage stages[2]; /* while rows are put */
 };
 
-static inline int64_t cuda_padded(int64_t rows)
+#define CUDA_INLINE static __host__ __device__ inline
+
+CUDA_INLINE int64_t cuda_padded(int64_t rows)
 {
     return (rows + CUDA_ROW_PADDING - 1) / CUDA_ROW_PADDING * CUDA_ROW_PADDING;
 }
 
-/* Rows of the chunk that begins at row `first`, and room for them. */
-static inline int64_t cuda_chunk_rows(const struct cuda_rows *rows, int64_t first)
+CUDA_INLINE int64_t cuda_chunk(const struct cuda_rows &rows)
 {
-    return rows->rows - first < rows->chunk ? rows->rows - first : rows->chunk;
+    return (int64_t)1 << rows.chunk_bits;
 }
 
-static inline int64_t cuda_chunks(const struct cuda_rows *rows)
+/* Rows of the chunk that begins at row `first`. */
+CUDA_INLINE int64_t cuda_chunk_rows(const struct cuda_rows &rows, int64_t first)
 {
-    return (rows->rows + rows->chunk - 1) / rows->chunk;
+    return rows.rows - first < cuda_chunk(rows) ? rows.rows - first : cuda_chunk(rows);
 }
 
-#define CUDA_INLINE static __host__ __device__ inline
+/* How many chunks there are. */
+CUDA_INLINE int64_t cuda_chunks(const struct cuda_rows &rows)
+{
+    return (rows.rows + cuda_chunk(rows) - 1) >> rows.chunk_bits;
+}
 
 /* The first value of a row; those of the other columns follow at *stride. */
 CUDA_INLINE float *cuda_row(const struct cuda_rows &rows, int64_t row, int64_t *stride)
 {
-    int64_t first = row / rows.chunk * rows.chunk, left = rows.rows - first;
-    *stride = left < rows.chunk
-                  ? (left + CUDA_ROW_PADDING - 1) / CUDA_ROW_PADDING * CUDA_ROW_PADDING
-                  : rows.chunk;
+    int64_t first = row >> rows.chunk_bits << rows.chunk_bits;
+    *stride = cuda_padded(cuda_chunk_rows(rows, first));
     return rows.x + first * rows.columns + (row - first);
 }
 

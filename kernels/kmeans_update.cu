@@ -97,7 +97,7 @@ int cuda_kmeans_update(struct kmeans_run *run, double tolerance, int32_t update,
 {
     int status = SPOT_OK;
     const struct cuda_rows *rows = &run->data->rows;
-    struct update_work work = {run->k,    rows->columns, (int32_t)cuda_chunks(rows),
+    struct update_work work = {run->k,    rows->columns, (int32_t)cuda_chunks(*rows),
                                update,    rows->offset,  run->scale,
                                run->sums, run->centres,  tolerance};
     CUDA_LAUNCH(kmeans_update_kernel, 1, UPDATE_THREADS, 0, run->data->backend->stream, work,
