@@ -428,6 +428,11 @@ struct spot_forest_rows {
     int32_t columns;
 };
 
+/* Opens a model of XGBoost: JSON or UBJSON, 1.0 and later. The caller frees *forest.
+ * Errors: SPOT_EIO, SPOT_EFORMAT (with the place, and the remedy for what is not supported),
+ * SPOT_ENOMEM. */
+SPOT_API int spot_forest_load(const char *path, spot_forest **forest, struct spot_error *err);
+
 /* How many numbers a row gets. */
 SPOT_API int64_t spot_forest_width(const spot_forest *forest,
                                    const struct spot_forest_options *options);

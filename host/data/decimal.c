@@ -125,3 +125,30 @@ bool decimal_parse_fixed(const char *text, const char *end, char point, double *
     *value = negative ? -number : number;
     return true;
 }
+
+/* The double is either the nearest float32's or between two of them, where only strtof knows. */
+bool decimal_parse_float32(const char *text, const char *end, float *value)
+{
+    double wide;
+    char digits[KEPT_DIGITS + 32];
+    const char *exponent = text;
+    if (decimal_parse(text, end, '.', &wide) == DECIMAL_INVALID) return false;
+    while (exponent < end && *exponent != 'e' && *exponent != 'E')
+        exponent++;
+    int64_t power = 0, length = 0;
+    if (exponent < end) parse_exponent(exponent + 1, end, &power);
+    for (bool fraction = false; text < exponent && length < KEPT_DIGITS; text++) {
+        if (*text == '.')
+            fraction = true;
+        else
+            digits[length++] = *text;
+        power -= fraction && *text != '.';
+    }
+    if (text < exponent) { /* more digits than decide anything */
+        *value = (float)wide;
+        return true;
+    }
+    snprintf(digits + length, sizeof digits - (size_t)length, "e%lld", (long long)power);
+    *value = strtof(digits, NULL);
+    return true;
+}

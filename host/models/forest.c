@@ -10,6 +10,7 @@
 #include "backend/engine.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/xgboost_read.h"
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
@@ -252,6 +253,17 @@ int forest_ready(spot_forest *model, const char *path, struct spot_error *err)
     SPOT_TRY(check_trees(forest, path, &model->info, err));
     SPOT_TRY(cpu_backend()->trees->plan(NULL, forest, &model->plan, err));
 out:
+    return status;
+}
+
+int spot_forest_load(const char *path, spot_forest **out, struct spot_error *err)
+{
+    int status = xgboost_read(path, out, err);
+    if (status == SPOT_OK) status = forest_ready(*out, path, err);
+    if (status < 0) {
+        spot_forest_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
