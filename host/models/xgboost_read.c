@@ -218,7 +218,7 @@ static const struct objective {
     bool classifier;
 } objectives[] = {
     {"binary:logistic", LINK_SIGMOID, BASE_LOGIT, true},
-    {"binary:logitraw", LINK_IDENTITY, BASE_LOGIT, true},
+    {"binary:logitraw", LINK_IDENTITY, BASE_ITSELF, true},
     {"binary:hinge", LINK_HINGE, BASE_ITSELF, true},
     {"reg:logistic", LINK_SIGMOID, BASE_LOGIT, false},
     {"multi:softprob", LINK_SOFTMAX, BASE_ITSELF, true},
@@ -339,6 +339,14 @@ static int set_trees(struct xgboost_document *in, spot_forest *model, struct spo
     forest->leaf_vectors = read->leaf_vectors;
     forest->leaf_vectors_count = read->leaf_vectors_count;
     *read = (struct forest){0};
+    if (in->words == 0) {
+        free(forest->first_word);
+        forest->first_word = NULL;
+    }
+    if (in->vector_size <= 1) {
+        free(forest->vector);
+        forest->vector = NULL;
+    }
     return SPOT_OK;
 }
 

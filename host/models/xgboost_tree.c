@@ -186,7 +186,7 @@ static int read_node(struct xgboost_document *in, int64_t node, int64_t at, stru
 {
     struct forest *forest = &in->forest;
     int status;
-    int32_t type = 0, left_default;
+    int32_t type = 0, left_default = 0;
     forest->right[at] = -1;
     forest->feature[at] = 0;
     forest->flags[at] = 0;
@@ -220,7 +220,7 @@ static int set_bits(struct xgboost_document *in, int64_t entry, struct spot_erro
     struct forest *forest = &in->forest;
     const struct reals *listed = &in->fields[CATEGORIES];
     int status;
-    int32_t first, count, highest = -1, category;
+    int32_t first = 0, count = 0, highest = -1, category = 0;
     SPOT_TRY(whole(in, CATEGORIES_SEGMENTS, entry, 0, INT32_MAX, &first, err));
     SPOT_TRY(whole(in, CATEGORIES_SIZES, entry, 0, INT32_MAX, &count, err));
     if ((int64_t)first + count > listed->count)
