@@ -68,7 +68,8 @@ __device__ void load_rows(const cuda_kmeans_pass &pass, int64_t first, int32_t d
     *(floats<4> *)&x[level][quad * 4] = four;
 }
 
-/* The same columns of the centres from `first` on. */
+/* The same columns of the centres from `first` on. What is packed behind the last column meets
+ * zeros of the rows. */
 template <int C>
 __device__ void load_centres(const cuda_kmeans_pass &pass, int32_t packed_stride, int32_t first,
                              int32_t depth, tile<C> *to)
@@ -81,7 +82,7 @@ __device__ void load_centres(const cuda_kmeans_pass &pass, int32_t packed_stride
         four = *(const floats<4> *)(pass.filter.packed + (int64_t)c * packed_stride + j);
 #pragma unroll
     for (int32_t i = 0; i < 4; i++)
-        to->centre[level + i][at] = j + i < pass.columns ? four.value[i] : 0.0f;
+        to->centre[level + i][at] = four.value[i];
 }
 
 /* ---- Scores --------------------------------------------------------------------------------- */
@@ -91,7 +92,7 @@ __device__ void multiply(const tile<C> &from, int32_t side, int32_t lane,
                          float (&score)[ROWS_EACH][C])
 {
     constexpr int group = tile<C>::group;
-#pragma unroll
+#pragma unroll 2 /* more would spill */
     for (int32_t depth = 0; depth < TILE_DEPTH; depth++) {
         float x[ROWS_EACH], centre[C];
 #pragma unroll

@@ -122,7 +122,7 @@ static inline struct problem problem_make(int64_t rows, int32_t columns, int32_t
     for (int64_t i = 0; i < centres; i++) {
         double offset = p.offset[i % columns];
         p.centres[i] = ((kind & LATTICE) != 0 ? floor(draw() * 4) : draw() * 20 - 10) + offset;
-        p.others[i] = draw() * 20 - 10 + offset;
+        p.others[i] = ((kind & LATTICE) != 0 ? floor(draw() * 4) : draw() * 20 - 10) + offset;
     }
     problem_weights(&p, kind);
     problem_scales(&p, kind);
