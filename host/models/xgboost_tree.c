@@ -55,6 +55,7 @@ static int read_parameters(struct xgboost_document *in, struct spot_error *err)
         }
         SPOT_TRY(document_expect(in->document, DOCUMENT_TEXT, "size_leaf_vector", err));
         in->leaf_size = strtoll(document_text(in->document), NULL, 10);
+        if (in->leaf_size == 0) in->leaf_size = 1; /* written before 2.0 */
     }
 out:
     return status;
