@@ -27,7 +27,7 @@ class Error(ctypes.Structure):
 class EngineOptions(ctypes.Structure):
     _fields_ = [("device", c_char_p), ("threads", c_int32), ("log", c_void_p),
                 ("stopped", c_void_p), ("arg", c_void_p), ("memory", c_int64),
-                ("scratch", c_char_p), ("streamed", c_void_p)]
+                ("scratch", c_char_p), ("streamed", c_void_p), ("cuda_library", c_char_p)]
 
 
 class Matrix(ctypes.Structure):

@@ -47,16 +47,19 @@ endif()
 
 if(BLACKSPOT_CUDA AND NOT CUDA_PROBLEM)
   file(GLOB CUDA_SOURCES CONFIGURE_DEPENDS kernels/*.cu)
-  # For all architectures it takes longer than everything else together, and nothing links it yet:
-  # unless asked for, a test builds it.
-  add_library(cuda_kernels OBJECT ${CUDA_SOURCES})
-  if(BLACKSPOT_CUDA STREQUAL "AUTO")
-    set_target_properties(cuda_kernels PROPERTIES EXCLUDE_FROM_ALL ON)
+  # For all architectures it takes longer than everything else together: unless asked for with ON, a
+  # test or `cmake --build build --target blackspot_cuda` builds it.
+  add_library(blackspot_cuda SHARED ${CUDA_SOURCES} host/base/error.c)
+  target_link_options(blackspot_cuda PRIVATE -Wl,--exclude-libs,ALL)
+  if(BLACKSPOT_CUDA STREQUAL "ON")
+    install(TARGETS blackspot_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  else()
+    set_target_properties(blackspot_cuda PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()
   if(BLACKSPOT_TESTS)
     enable_testing()
     add_test(NAME cuda_kernels_compile
-             COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target cuda_kernels)
+             COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target blackspot_cuda)
     set_tests_properties(cuda_kernels_compile PROPERTIES COST 200 PROCESSORS 2 TIMEOUT 600)
   endif()
   # CMake 3.25 does not know how nvcc 13 is told.
@@ -64,14 +67,15 @@ if(BLACKSPOT_CUDA AND NOT CUDA_PROBLEM)
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
   endif()
-  set_target_properties(cuda_kernels PROPERTIES
+  set_target_properties(blackspot_cuda PROPERTIES
+    CUDA_RUNTIME_LIBRARY Static
     CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_VISIBILITY_PRESET hidden
     # Keeps what ptxas says of registers, shared memory and spills: build/kernels/*.txt.
     RULE_LAUNCH_COMPILE "${PROJECT_SOURCE_DIR}/cmake/kernel_report.sh ${PROJECT_BINARY_DIR}/kernels")
-  target_include_directories(cuda_kernels PRIVATE include host ${PROJECT_SOURCE_DIR})
-  target_compile_options(cuda_kernels PRIVATE -O3 -fmad=false --threads 2
-    -Werror all-warnings -Xcompiler=-Wall,-Wextra
-    -Xptxas=-v,-Werror,-warn-spills,-warn-lmem-usage)
+  target_include_directories(blackspot_cuda PRIVATE include host ${PROJECT_SOURCE_DIR})
+  target_compile_options(blackspot_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:
+    -O3 -fmad=false --threads 2 -Werror=all-warnings -Xcompiler=-Wall,-Wextra
+    -Xptxas=-v,-Werror,-warn-spills,-warn-lmem-usage>)
 endif()
 
 # ThreadSanitizer cannot follow the emulation's fibers; cuda_mutations brings its own build for it.

@@ -66,7 +66,9 @@ typedef struct spot_engine spot_engine;
 enum spot_log_level { SPOT_LOG_ERROR, SPOT_LOG_WARNING, SPOT_LOG_INFO, SPOT_LOG_DEBUG };
 
 struct spot_engine_options {
-    const char *device; /* "auto" (also NULL), "cpu", "cuda", "cuda:N", "cuda:UUID" */
+    const char *device; /* "auto" (also NULL), "cpu", "cuda", "cuda:N", "cuda:UUID". auto: for each
+                           fit the GPU, or the CPU where the job is small or no GPU can be had, and
+                           a line of log that says which and why */
     int32_t threads;    /* CPU threads, at most 4096; 0: as many as the process may use */
 
     /* Called with a line of text, without a line feed, from the thread that called the library.
@@ -89,6 +91,10 @@ struct spot_engine_options {
     /* Told, from the calling thread, of passes over rows in temporary files: bytes [from, to) of
      * `total` are done; from is 0 when a pass begins. NULL: silence. */
     void (*streamed)(void *arg, int64_t from, int64_t to, int64_t total);
+
+    /* The CUDA backend's library, libblackspot_cuda.so. NULL: it is looked for beside the program
+     * or library that the engine is part of, and in the lib folder of its install. Copied */
+    const char *cuda_library;
 };
 
 /* Opens a device. `options` may be NULL (the defaults). The caller closes *engine.

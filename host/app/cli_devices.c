@@ -8,6 +8,8 @@
 
 static const struct argp_option devices_options[] = {
     {"json", OPTION_KEY(OPTION_JSON), 0, 0, "one line of JSON instead of text", 1},
+    {"config", OPTION_KEY(OPTION_CONFIG), "FILE", 0, "for engine.cuda_library", 1},
+    {"set", OPTION_KEY(OPTION_SET), "KEY=VALUE", 0, "overrides the configuration", 1},
     {0},
 };
 
@@ -41,7 +43,7 @@ static int print_devices(struct session *session, struct spot_error *err)
     struct backend_device *devices = NULL;
     int32_t count = 0;
     int status;
-    SPOT_TRY(engine_devices(&devices, &count, err));
+    SPOT_TRY(engine_devices(session->cuda_library, &devices, &count, err));
     if (given(&session->arguments, OPTION_JSON)) {
         SPOT_TRY(print_json(session, devices, count, err));
     } else {

@@ -18,7 +18,8 @@
 
 static const char *const root_keys[] = {"input", "columns", "checks", "features", "kmeans",
                                         "gmm",   "map",     "engine", "seed",     NULL};
-static const char *const engine_keys[] = {"device", "threads", "memory", "batch_rows", NULL};
+static const char *const engine_keys[] = {"device",     "threads",      "memory",
+                                          "batch_rows", "cuda_library", NULL};
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 
 enum { MEMORY_MINIMUM = 1 << 20 };
@@ -39,13 +40,21 @@ static int config_settings(struct session *session, struct spot_error *err)
 {
     int status;
     const struct config *engine = config_get(session->config, "engine");
-    const char *memory = NULL;
+    const char *memory = NULL, *library = NULL;
     if (engine != NULL) SPOT_TRY(config_known(engine, engine_keys, err));
     SPOT_TRY(config_text(engine, "device", &session->device, err));
     SPOT_TRY(config_integer(engine, "threads", 1, 1024, &session->threads, err));
     SPOT_TRY(config_integer(engine, "batch_rows", 1, INT64_MAX, &session->batch_rows, err));
     SPOT_TRY(config_integer(session->config, "seed", 0, INT64_MAX, &session->seed, err));
     SPOT_TRY(config_text(engine, "memory", &memory, err));
+    SPOT_TRY(config_text(engine, "cuda_library", &library, err));
+    if (library != NULL) {
+        session->cuda_library = config_path(config_get(engine, "cuda_library"));
+        if (session->cuda_library == NULL) {
+            status = spot_fail_memory(err, "a path");
+            goto out;
+        }
+    }
     if (memory != NULL) {
         session->memory = parse_size(memory);
         if (session->memory < MEMORY_MINIMUM)
@@ -101,6 +110,7 @@ void session_close(struct session *session)
     progress_clear(&session->progress);
     spot_engine_close(session->engine);
     config_free(session->config);
+    free(session->cuda_library);
     arguments_clear(&session->arguments);
 }
 
@@ -134,7 +144,8 @@ int session_engine(struct session *session, struct spot_error *err)
                                                 .threads = (int32_t)session->threads,
                                                 .log = log_line,
                                                 .stopped = engine_stopped,
-                                                .arg = session};
+                                                .arg = session,
+                                                .cuda_library = session->cuda_library};
     return spot_engine_open(&options, &session->engine, err);
 }
 

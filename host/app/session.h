@@ -15,6 +15,7 @@ struct session {
 
     /* What the common options say. */
     const char *device;
+    char *cuda_library; /* from the configuration, or NULL */
     int64_t threads, memory, batch_rows, seed; /* 0: not limited, or as many as sensible */
     enum spot_log_level level;
 

@@ -1,11 +1,14 @@
-/* Opens a device by name and lends it the program's threads. */
+/* Opens a device by name, or for each job the one that suits it, and lends it the program's
+ * threads. */
 #include "backend/engine.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/loader.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -14,17 +17,15 @@ const char *spot_version(void)
     return "0.1.0";
 }
 
-/* The tables that serve a device name, or NULL with the reason. */
-static const struct backend_tables *backend_of(const char *device, struct spot_error *err)
+enum device_kind { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_UNKNOWN };
+
+static enum device_kind kind_of(const char *device)
 {
-    if (device == NULL || strcmp(device, "auto") == 0 || strcmp(device, "cpu") == 0)
-        return cpu_backend();
+    if (device == NULL || strcmp(device, "auto") == 0) return DEVICE_AUTO;
+    if (strcmp(device, "cpu") == 0) return DEVICE_CPU;
     if (strncmp(device, "cuda", 4) == 0 && (device[4] == '\0' || device[4] == ':'))
-        spot_fail(err, SPOT_EDEVICE,
-                  "device '%s': this build has no CUDA backend; use --device cpu or auto", device);
-    else
-        spot_fail(err, SPOT_EUSAGE, "device '%s' is unknown; choose auto, cpu or cuda", device);
-    return NULL;
+        return DEVICE_CUDA;
+    return DEVICE_UNKNOWN;
 }
 
 static void run_on_pool(void *arg, int64_t tasks, backend_task *task, void *task_arg)
@@ -32,11 +33,39 @@ static void run_on_pool(void *arg, int64_t tasks, backend_task *task, void *task
     pool_run(arg, tasks, task, task_arg);
 }
 
-static int open_backend(spot_engine *engine, struct spot_error *err)
+static int open_cpu(spot_engine *engine, struct spot_error *err)
 {
-    const struct spot_engine_options *options = &engine->options;
-    const char *device = options->device;
-    if (device != NULL && strcmp(device, "auto") == 0) device = NULL;
+    int status = SPOT_OK;
+    if (engine->cpu == NULL)
+        SPOT_TRY(cpu_backend()->core->open(NULL, &engine->host, &engine->cpu, err));
+    engine->tables = cpu_backend();
+    engine->backend = engine->cpu;
+out:
+    return status;
+}
+
+static int open_cuda(spot_engine *engine, const char *device, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    if (engine->cuda_tables == NULL)
+        SPOT_TRY(loader_cuda(engine->cuda_library, &engine->cuda_tables, err));
+    if (engine->cuda == NULL)
+        SPOT_TRY(engine->cuda_tables->core->open(device, &engine->host, &engine->cuda, err));
+    engine->tables = engine->cuda_tables;
+    engine->backend = engine->cuda;
+out:
+    return status;
+}
+
+/* Copies the caller's texts, and notes what a backend is lent. */
+static int keep_options(spot_engine *engine, struct spot_error *err)
+{
+    struct spot_engine_options *options = &engine->options;
+    if (options->scratch != NULL) engine->scratch = spot_copy_text(options->scratch);
+    if (options->cuda_library != NULL) engine->cuda_library = spot_copy_text(options->cuda_library);
+    if ((options->scratch != NULL && engine->scratch == NULL) ||
+        (options->cuda_library != NULL && engine->cuda_library == NULL))
+        return spot_fail_memory(err, "the engine");
     engine->host = (struct backend_host){
         .threads = pool_threads(engine->pool),
         .parallel = run_on_pool,
@@ -48,7 +77,30 @@ static int open_backend(spot_engine *engine, struct spot_error *err)
         .memory = options->memory,
         .scratch = engine->scratch,
     };
-    return engine->tables->core->open(device, &engine->host, &engine->backend, err);
+    return SPOT_OK;
+}
+
+static int check_engine_options(const struct spot_engine_options *options, struct spot_error *err)
+{
+    if (kind_of(options->device) == DEVICE_UNKNOWN)
+        return spot_fail(err, SPOT_EUSAGE, "device '%s' is unknown; choose auto, cpu or cuda",
+                         options->device);
+    if (options->memory < 0)
+        return spot_fail(err, SPOT_EUSAGE, "memory = %lld: it is 0 (no limit) or more",
+                         (long long)options->memory);
+    return SPOT_OK;
+}
+
+/* Opens the device asked for; `auto` begins with the CPU. */
+static int open_device(spot_engine *engine, struct spot_error *err)
+{
+    const char *device = engine->options.device;
+    engine->automatic = kind_of(device) == DEVICE_AUTO;
+    if (kind_of(device) != DEVICE_CUDA) return open_cpu(engine, err);
+    struct spot_error reason = {.code = SPOT_EDEVICE};
+    int status = open_cuda(engine, device, &reason);
+    return status == SPOT_OK ? status
+                             : spot_fail(err, status, "device '%s': %s", device, reason.message);
 }
 
 int spot_engine_open(const struct spot_engine_options *options, spot_engine **out,
@@ -59,30 +111,12 @@ int spot_engine_open(const struct spot_engine_options *options, spot_engine **ou
     spot_engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) return spot_fail_memory(err, "the engine");
     if (options != NULL) engine->options = *options;
-    struct spot_error reason = {.code = SPOT_EUSAGE};
-    engine->tables = backend_of(engine->options.device, &reason);
-    if (engine->tables == NULL) {
-        status = spot_fail(err, reason.code, "%s", reason.message);
-        goto out;
-    }
-    if (engine->options.memory < 0) {
-        status = spot_fail(err, SPOT_EUSAGE, "memory = %lld: it is 0 (no limit) or more",
-                           (long long)engine->options.memory);
-        goto out;
-    }
-    if (engine->options.scratch != NULL) {
-        engine->scratch = spot_copy_text(engine->options.scratch);
-        if (engine->scratch == NULL) {
-            status = spot_fail_memory(err, "the engine");
-            goto out;
-        }
-    }
+    SPOT_TRY(check_engine_options(&engine->options, err));
     SPOT_TRY(pool_open(engine->options.threads, &engine->pool, err));
-    SPOT_TRY(open_backend(engine, err));
-    engine->options.device = engine->options.scratch = NULL; /* the caller's texts are not kept */
-    if (options == NULL || options->device == NULL || strcmp(options->device, "auto") == 0)
-        engine_log(engine, SPOT_LOG_DEBUG, "device auto: %s, the only one in this build",
-                   spot_engine_device(engine));
+    SPOT_TRY(keep_options(engine, err));
+    SPOT_TRY(open_device(engine, err));
+    /* The caller's texts are not kept. */
+    engine->options.device = engine->options.scratch = engine->options.cuda_library = NULL;
 out:
     if (status < 0) {
         spot_engine_close(engine);
@@ -92,12 +126,51 @@ out:
     return status;
 }
 
+/* ---- The device for a job ------------------------------------------------------------------- */
+
+/* Opening a GPU takes as long as a CPU needs for about so many operations. */
+static const double small_job = 1 << 30;
+
+/* Why a job stays on the CPU; "" when the GPU has it. */
+static int try_cuda(spot_engine *engine, const struct engine_job *job, char *why, size_t room,
+                    struct spot_error *err)
+{
+    struct spot_error reason = {.message = ""};
+    double work = (double)job->rows * job->columns * ((double)job->k + 8) * job->runs;
+    why[0] = '\0';
+    if (work < small_job) {
+        snprintf(why, room, "the job is small");
+        return open_cpu(engine, err);
+    }
+    if (open_cuda(engine, NULL, &reason) == SPOT_OK) {
+        if (job->mixture == 0 || engine->tables->mixture != NULL) return SPOT_OK;
+        snprintf(why, room, "the CUDA backend has no Gaussian mixtures");
+    } else {
+        snprintf(why, room, "%s", reason.message);
+    }
+    return open_cpu(engine, err);
+}
+
+int engine_choose(spot_engine *engine, const struct engine_job *job, struct spot_error *err)
+{
+    char why[sizeof err->message];
+    if (engine->automatic == 0) return SPOT_OK;
+    int status = try_cuda(engine, job, why, sizeof why, err);
+    if (status < 0) return status;
+    bool quiet = strcmp(why, "the job is small") == 0;
+    engine_log(engine, quiet ? SPOT_LOG_DEBUG : SPOT_LOG_INFO, "device auto: %s%s%s",
+               spot_engine_device(engine), why[0] != '\0' ? ": " : "", why);
+    return SPOT_OK;
+}
+
 void spot_engine_close(spot_engine *engine)
 {
     if (engine == NULL) return;
-    if (engine->backend != NULL) engine->tables->core->close(engine->backend);
+    cpu_backend()->core->close(engine->cpu);
+    if (engine->cuda != NULL) engine->cuda_tables->core->close(engine->cuda);
     pool_close(engine->pool);
     free(engine->scratch);
+    free(engine->cuda_library);
     free(engine);
 }
 
@@ -128,25 +201,49 @@ void engine_log(const struct spot_engine *engine, enum spot_log_level level, con
     engine->options.log(engine->options.arg, level, text);
 }
 
-int engine_devices(struct backend_device **out, int32_t *count, struct spot_error *err)
+/* ---- What there is -------------------------------------------------------------------------- */
+
+/* Adds a backend's devices to the list. */
+static int add_devices(const struct backend_core *core, struct backend_device **devices,
+                       int32_t *count, struct spot_error *err)
 {
-    const struct backend_core *core = cpu_backend()->core;
     int status = SPOT_OK;
+    int32_t more = 0, there = 0;
+    SPOT_TRY(core->devices(NULL, 0, &more, err));
+    struct backend_device *grown = realloc(*devices, (size_t)(*count + more + 1) * sizeof *grown);
+    if (grown == NULL) return spot_fail_memory(err, "the list of devices");
+    *devices = grown;
+    memset(grown + *count, 0, (size_t)(more + 1) * sizeof *grown);
+    SPOT_TRY(core->devices(grown + *count, more, &there, err));
+    *count += there < more ? there : more;
+out:
+    return status;
+}
+
+int engine_devices(const char *cuda_library, struct backend_device **out, int32_t *count,
+                   struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const struct backend_tables *cuda;
+    struct spot_error reason = {.message = ""};
     *out = NULL;
     *count = 0;
-    struct backend_device *devices = NULL;
-    SPOT_TRY(core->devices(NULL, 0, count, err));
-    devices = calloc((size_t)*count + 1, sizeof *devices);
-    if (devices == NULL) {
-        status = spot_fail_memory(err, "the list of devices");
-        goto out;
+    SPOT_TRY(add_devices(cpu_backend()->core, out, count, err));
+    status = loader_cuda(cuda_library, &cuda, &reason);
+    if (status == SPOT_OK) status = add_devices(cuda->core, out, count, &reason);
+    if (status < 0) { /* there is room for one more */
+        struct backend_device *none = &(*out)[(*count)++];
+        snprintf(none->id, sizeof none->id, "cuda");
+        snprintf(none->name, sizeof none->name, "NVIDIA GPUs");
+        snprintf(none->detail, sizeof none->detail, "%.*s", (int)sizeof none->detail - 1,
+                 reason.message);
+        status = SPOT_OK;
     }
-    SPOT_TRY(core->devices(devices, *count, count, err));
 out:
     if (status < 0) {
-        free(devices);
-        devices = NULL;
+        free(*out);
+        *out = NULL;
+        *count = 0;
     }
-    *out = devices;
     return status;
 }

@@ -266,6 +266,9 @@ int spot_gmm_fit(spot_engine *engine, const struct spot_matrix *data,
     int status = SPOT_OK;
     *out = NULL;
     spot_gmm *model = NULL;
+    const struct engine_job job = {data->rows, data->columns, options->k, runs_of(options), 1};
+    int chosen = engine_choose(engine, &job, err);
+    if (chosen < 0) return chosen;
     if (engine->tables->mixture == NULL)
         return spot_fail(err, SPOT_EDEVICE, "this device knows no Gaussian mixtures; use the cpu");
     struct gmm_fit fit = {.engine = engine,
@@ -308,6 +311,9 @@ int spot_gmm_score(spot_engine *engine, const spot_gmm *model, const struct spot
     int status = SPOT_OK;
     const int32_t columns = model->result.columns;
     double *ranges = NULL; /* (2, columns): minimum, maximum */
+    const struct engine_job job = {data->rows, columns, model->result.k, 0, 1};
+    int chosen = engine_choose(engine, &job, err);
+    if (chosen < 0) return chosen;
     if (engine->tables->mixture == NULL)
         return spot_fail(err, SPOT_EDEVICE, "this device knows no Gaussian mixtures; use the cpu");
     if (data->columns != columns)

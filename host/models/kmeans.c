@@ -249,6 +249,9 @@ int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
                              .n_init = runs_of(options)};
     SPOT_TRY(check_matrix(data, err));
     SPOT_TRY(check_options(options, data, err));
+    const struct engine_job job = {data->rows, data->columns, options->k, fit.n_init, 0};
+    SPOT_TRY(engine_choose(engine, &job, err));
+    fit.backend = engine->tables->kmeans;
     model = kmeans_new(options->k, data->columns);
     if (model == NULL) {
         status = spot_fail_memory(err, "the model");

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# The program with the CUDA backend, emulated: the CPU's models byte for byte on real accidents, and
+# what it says where there is no GPU to be had. EMULATED names the emulated plugin
+# by its full path.
+# shellcheck source=tests/e2e.sh
+. tests/e2e.sh
+year=$ROOT/data/gb-2015/Accidents_2015.csv.gz
+config=$ROOT/config/gb-2015.yaml
+
+# both ARGS...: the same job on both devices.
+both() {
+    expect 0 train kmeans --device cpu --output cpu.json "$@"
+    expect 0 train kmeans --device cuda --set engine.cuda_library="$EMULATED" --output cuda.json "$@"
+    is device "cuda:0 (emulated CUDA device)"
+    same cpu.json cuda.json "$*"
+}
+
+both --config "$config" --input "$year" --k 5
+both --config "$config" --input "$year" --k 5 --init random --n-init 2 --seed 3 --batch-rows 2000
+zcat "$year" | awk -F, 'NR == 1 || ($4 != "" && NR % 9 == 0) { print $4 "," $5 }' >points.csv
+both --input points.csv --k 12 --max-iter 12
+both --input points.csv --k 30 --max-iter 4 --compact off --batch-rows 5000
+
+# Scores: labels and distances.
+expect 0 score --model cpu.json --input points.csv --output cpu.csv
+expect 0 score --model cpu.json --input points.csv --output cuda.csv --device cuda \
+    --set engine.cuda_library="$EMULATED"
+same cpu.csv cuda.csv scores
+
+# no_gpu MACHINE REGEX: why the GPU cannot be used, from devices and from train, which fails.
+no_gpu() {
+    export CUDA_EMULATION=$1
+    expect 0 devices --set engine.cuda_library="$library"
+    says stdout "no +.*$2"
+    expect 1 train kmeans --input points.csv --k 3 --output never.json --device cuda \
+        --set engine.cuda_library="$library"
+    says stderr "device 'cuda': .*$2"
+    [ ! -e never.json ] || fail "a model without a device"
+    unset CUDA_EMULATION
+}
+
+library=$EMULATED
+no_gpu no-driver "no NVIDIA driver is installed"
+no_gpu old-driver "driver is too old: it serves CUDA 11.4, this backend needs 13.0"
+no_gpu no-device "sees no GPU"
+no_gpu old-device "compute capability is 6.1, this backend needs 7.5"
+no_gpu busy "busy or unavailable"
+library=missing.so
+no_gpu "" "the CUDA backend is not here: .*missing.so was not found"
+echo "no library" >broken.so
+library=broken.so
+no_gpu "" "was found, but does not load: .*broken.so"
+cat >other.c <<'END'
+struct tables { unsigned version; } tables = {99};
+struct tables *spot_backend_entry(unsigned engine) { return engine == 0 ? 0 : &tables; }
+END
+if cc -shared -fPIC other.c -o other.so && cc -shared -fPIC -Dspot_backend_entry=none other.c -o none.so; then
+    library=other.so
+    no_gpu "" "another version: it speaks contract 99"
+    library=none.so
+    no_gpu "" "is no backend of blackspot"
+fi
+
+# Too little memory on the card, and devices by number and UUID.
+export CUDA_EMULATION=1
+expect 1 train kmeans --config "$config" --input "$year" --k 3 --compact off --device cuda \
+    --set engine.cuda_library="$EMULATED" --output never.json
+says stderr "CUDA: no room for .* MB wanted, .* of 1 MB are free"
+unset CUDA_EMULATION
+job=(train kmeans --input points.csv --k 3 --output one.json --max-iter 2)
+for id in cuda:1 cuda:GPU-10111213-1415-1617-1819-1a1b1c1d1e1f; do
+    expect 0 "${job[@]}" --set engine.cuda_library="$EMULATED" --device "$id"
+    is device "cuda:1 (emulated CUDA device)"
+done
+expect 1 "${job[@]}" --set engine.cuda_library="$EMULATED" --device cuda:7
+says stderr "there is no device 'cuda:7'"
+
+# auto: a small job stays on the CPU, and says so; a large one asks for the GPU.
+expect 0 "${job[@]}" --set engine.cuda_library="$EMULATED" --log-level debug
+says stderr "device auto: cpu .*: the job is small"
+expect 0 train kmeans --input points.csv --k 3000 --output one.json --max-iter 1 --init random \
+    --n-init 12 --set engine.cuda_library=missing.so
+says stderr "device auto: cpu .*: the CUDA backend is not here"
+expect 1 train gmm --input points.csv --k 3 --output never.json --device cuda \
+    --set engine.cuda_library="$EMULATED"
+says stderr "knows no Gaussian mixtures"
+echo "the same models, and a word for every reason"
