@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "fitting.h"
+#include "models/checkpoint.h"
 
 enum { ROWS = 900, COLUMNS = 3, FILE_ROOM = 1 << 16 };
 
@@ -451,6 +452,63 @@ static void test_damaged_files(void)
     CU_ASSERT_PTR_NULL(checkpoint);
 }
 
+/* Words that no fit has left, under a hash that is right: refused, or a fit all the same, but
+ * nothing worse. */
+static void go_on_from_wrong_words(struct job *job)
+{
+    static uint64_t words[FILE_ROOM / sizeof(uint64_t)];
+    static const uint64_t wrong[] = {0,
+                                     1,
+                                     2,
+                                     3,
+                                     UINT64_C(1) << 31,
+                                     UINT64_C(1) << 62,
+                                     UINT64_MAX,
+                                     UINT64_C(0x7ff8000000000000) /* NaN */};
+    leave_checkpoint(job);
+    const size_t count = read_file(path, (char *)words) / sizeof *words;
+    struct stopper stopper = {0, -1};
+    spot_engine *engine = open_stopping(&stopper, 1);
+    int refused = 0;
+    for (size_t at = 2; at + 1 < count; at++)
+        for (size_t w = 0; w < sizeof wrong / sizeof *wrong; w++) {
+            const uint64_t kept = words[at];
+            spot_checkpoint *checkpoint = NULL;
+            words[at] = wrong[w];
+            words[count - 1] = words_hash(0, words, (int64_t)count - 1);
+            write_file(path, (const char *)words, count * sizeof *words);
+            words[at] = kept;
+            int status = spot_checkpoint_load(path, &checkpoint, NULL);
+            stopper.asked = 0;
+            stopper.after = 40; /* a count of iterations that is too small goes on for long */
+            if (status == SPOT_OK) status = run_job(engine, job, checkpoint, other, NULL);
+            CU_ASSERT(status == SPOT_OK || status == SPOT_ESTOPPED || status == SPOT_EFORMAT ||
+                      status == SPOT_EUSAGE || status == SPOT_EDATA);
+            refused += status != SPOT_OK && status != SPOT_ESTOPPED;
+            spot_checkpoint_free(checkpoint);
+        }
+    CU_ASSERT(refused > 100);
+    spot_engine_close(engine);
+}
+
+static void test_wrong_words(void)
+{
+    make_rows(0);
+    struct job job = kmeans_job(2);
+    job.kmeans.init = SPOT_INIT_RANDOM;
+    job.kmeans.n_init = 4;
+    go_on_from_wrong_words(&job);
+    job.kmeans.n_init = 1;
+    job.kmeans.mini_batch = 20;
+    go_on_from_wrong_words(&job);
+    job = gmm_job(2, SPOT_GMM_FULL);
+    job.gmm.init = SPOT_GMM_INIT_RANDOM;
+    job.gmm.tol = 0;
+    job.gmm.max_iter = 4;
+    job.gmm.n_init = 4;
+    go_on_from_wrong_words(&job);
+}
+
 /* ---- Before the first step ------------------------------------------------------------------ */
 
 static void test_nothing_yet(void)
@@ -487,6 +545,7 @@ int main(void)
         {"other options are refused", test_other_options},
         {"other rows are refused", test_other_rows},
         {"damaged files are refused", test_damaged_files},
+        {"words that no fit has", test_wrong_words},
         {"stopped before the first step", test_nothing_yet},
         {NULL, NULL},
     };

@@ -134,7 +134,7 @@ static void print_kmeans(const struct spot_kmeans_result *found)
     char inertia[32];
     format_double(found->inertia, inertia);
     printf("KMeans, %d clusters, %d features\n%s after %d iterations, inertia %s\n", found->k,
-           found->columns, found->converged ? "converged" : "stopped by max_iter",
+           found->columns, found->converged ? "converged" : "not converged",
            found->iterations, inertia);
 }
 
