@@ -40,7 +40,8 @@ void cpu_log(const struct backend *backend, enum spot_log_level level, const cha
 int cpu_check_memory(const struct backend *backend, int64_t bytes, const char *what,
                      struct spot_error *err)
 {
-    const int64_t limit = backend->host.memory, used = limit > 0 ? resident_bytes() : 0;
+    const int64_t limit = backend->host.memory;
+    const int64_t used = limit > 0 ? resident_bytes(limit - bytes) : 0;
     if (limit <= 0 || bytes <= limit - used) return SPOT_OK;
     return spot_fail(err, SPOT_ENOMEM,
                      "%s: %lld MB are needed beside the %lld MB in use, but %lld MB are allowed; "

@@ -18,7 +18,7 @@ int cpu_rows_open(struct cpu_rows *rows, const struct backend *backend, int64_t 
     const int64_t limit = backend->host.memory;
     *rows = (struct cpu_rows){.backend = backend, .blocks = blocks};
     if (limit <= 0) return SPOT_OK;
-    const int64_t room = limit - resident_bytes();
+    const int64_t room = limit - resident_bytes(0);
     if (blocks <= room / 4 * 3 / (int64_t)block_bytes) return SPOT_OK;
     int64_t bytes = room / 4;
     if (bytes > LARGEST_WINDOW) bytes = LARGEST_WINDOW;

@@ -112,12 +112,27 @@ SPOT_API const char *spot_engine_device(const spot_engine *engine);
 
 /* ---- Data ----------------------------------------------------------------------------------- */
 
+/* Rows that are read when they are needed instead of being in memory. Fits read all of them a few
+ * times, in order and in batches of their own choice, on the calling thread; they must be the same
+ * each time. */
+struct spot_reader {
+    /* Rows [first, first + rows): values (rows, columns) row-major and weights (rows) are written;
+     * either is NULL where it is not wanted. Returns 0, or a negative enum spot_status with the
+     * reason in *err. */
+    int (*read)(void *arg, int64_t first, int64_t rows, float *values, double *weights,
+                struct spot_error *err);
+    void *arg;
+    int weighted; /* 1: the rows have weights; 0: every row counts once */
+};
+
 /* A table of numbers, borrowed from the caller for the duration of a call. */
 struct spot_matrix {
     const float *values;   /* (rows, columns) row-major, finite */
     const double *weights; /* (rows) >= 0 and finite, or NULL: every row counts once */
     int64_t rows;
     int32_t columns;
+    const struct spot_reader *reader; /* brings the rows, values and weights then being NULL; or
+                                         NULL. Not for mini-batches, updates and measures */
 };
 
 /* ---- Checkpoints ---------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ static spot_engine *engine;
 static spot_gmm *kept;
 static char path[64];
 
-static const struct spot_matrix data = {values, weights, ROWS, COLUMNS};
+static const struct spot_matrix data = {values, weights, ROWS, COLUMNS, NULL};
 
 static void make_data(void)
 {

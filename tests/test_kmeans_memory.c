@@ -23,7 +23,7 @@ static void make_data(void)
         weights[i] = 1 + i % 2;
 }
 
-static const struct spot_matrix data = {values, weights, ROWS, COLUMNS};
+static const struct spot_matrix data = {values, weights, ROWS, COLUMNS, NULL};
 
 /* ---- What is tried -------------------------------------------------------------------------- */
 

@@ -154,7 +154,7 @@ static struct problem draw_problem(void)
     p.tol = below(4) == 0 ? pow(10, -1 - 4 * uniform()) : 0;
     p.x = malloc((size_t)n * (size_t)d * sizeof *p.x);
     p.centres = malloc((size_t)p.k * (size_t)d * sizeof *p.centres);
-    p.data = (struct spot_matrix){p.x, NULL, n, d};
+    p.data = (struct spot_matrix){p.x, NULL, n, d, NULL};
     draw_rows(&p);
     for (int32_t c = 0; c < p.k; c++)
         draw_centre(&p, c);

@@ -3,7 +3,7 @@
 #include "base/scratch.h"
 #include "fitting.h"
 
-#include <dirent.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 enum { ROWS = 600000, COLUMNS = 4 };
@@ -56,7 +56,7 @@ static spot_engine *limited_engine(int64_t room, int threads)
     struct spot_error err;
     const struct spot_engine_options options = {.device = "cpu",
                                                 .threads = threads,
-                                                .memory = room > 0 ? resident_bytes() + room : 0,
+                                                .memory = room > 0 ? resident_bytes(0) + room : 0,
                                                 .scratch = folder,
                                                 .streamed = count_windows};
     spot_engine *engine = NULL;
@@ -64,6 +64,104 @@ static spot_engine *limited_engine(int64_t room, int threads)
     CU_ASSERT_EQUAL_FATAL(spot_engine_open(&options, &engine, &err), SPOT_OK);
     return engine;
 }
+
+/* ---- Rows that are read ---- */
+
+/* What a reader reads of, and from which call on it misbehaves. */
+struct source {
+    const float *values;
+    const double *weights; /* or NULL */
+    int64_t calls, last_good;
+    bool fails; /* else it brings other rows */
+};
+
+static int read_rows(void *arg, int64_t first, int64_t rows, float *out, double *out_weights,
+                     struct spot_error *err)
+{
+    struct source *source = arg;
+    const size_t cells = (size_t)(rows * COLUMNS);
+    bool bad = ++source->calls > source->last_good;
+    if (bad && source->fails) {
+        if (err != NULL) snprintf(err->message, sizeof err->message, "the disk is gone");
+        return SPOT_EIO;
+    }
+    CU_ASSERT(first >= 0 && rows > 0 && first + rows <= ROWS);
+    if (out != NULL) memcpy(out, source->values + first * COLUMNS, cells * sizeof *out);
+    if (out != NULL && bad) out[0] = 1e9f;
+    CU_ASSERT(out_weights == NULL || source->weights != NULL);
+    if (out_weights != NULL)
+        memcpy(out_weights, source->weights + first, (size_t)rows * sizeof *out_weights);
+    return SPOT_OK;
+}
+
+static struct spot_reader reader_of(struct source *source)
+{
+    return (struct spot_reader){
+        .read = read_rows, .arg = source, .weighted = source->weights != NULL};
+}
+
+static void test_read_rows(void)
+{
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 5;
+    options.max_iter = 5;
+    for (int shape = 0; shape < 4; shape++) {
+        struct spot_matrix data = {.values = shape & 2 ? coarse : values,
+                                   .weights = shape & 1 ? weights : NULL,
+                                   .rows = ROWS,
+                                   .columns = COLUMNS};
+        struct source source = {data.values, data.weights, 0, INT64_MAX, false};
+        const struct spot_reader reader = reader_of(&source);
+        const struct spot_matrix read = {.rows = ROWS, .columns = COLUMNS, .reader = &reader};
+        spot_engine *engine = limited_engine(0, 2);
+        spot_kmeans *resident = fit(engine, &data, &options);
+        spot_kmeans *from_reader = fit(engine, &read, &options);
+        CU_ASSERT(same_model(resident, from_reader));
+        int32_t *labels = malloc(2 * (size_t)ROWS * sizeof *labels);
+        CU_ASSERT_EQUAL(spot_kmeans_assign(engine, resident, &data, labels, NULL, NULL), SPOT_OK);
+        CU_ASSERT_EQUAL(spot_kmeans_assign(engine, resident, &read, labels + ROWS, NULL, NULL),
+                        SPOT_OK);
+        CU_ASSERT_EQUAL(memcmp(labels, labels + ROWS, (size_t)ROWS * sizeof *labels), 0);
+        free(labels);
+        spot_kmeans_free(from_reader);
+        spot_engine_close(engine);
+        engine = limited_engine(ROOM + (4 << 20), 2);
+        from_reader = fit(engine, &read, &options);
+        CU_ASSERT(same_model(resident, from_reader));
+        spot_kmeans_free(from_reader);
+        spot_kmeans_free(resident);
+        spot_engine_close(engine);
+    }
+}
+
+static void test_bad_readers(void)
+{
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 3;
+    options.max_iter = 2;
+    options.compact = 0;
+    for (int fails = 0; fails < 2; fails++)
+        for (int64_t good = 0; good < 6; good++) {
+            struct spot_error err = {0};
+            struct source source = {values, NULL, 0, good, fails != 0};
+            const struct spot_reader reader = reader_of(&source);
+            const struct spot_matrix read = {.rows = ROWS, .columns = COLUMNS, .reader = &reader};
+            spot_engine *engine = limited_engine(0, 1);
+            spot_kmeans *model;
+            int status = spot_kmeans_fit(engine, &read, &options, &model, &err);
+            if (fails) {
+                CU_ASSERT_EQUAL(status, SPOT_EIO);
+                CU_ASSERT_STRING_EQUAL(err.message, "the disk is gone");
+            } else if (good >= 3) { /* calls of the first pass */
+                CU_ASSERT_EQUAL(status, SPOT_EDATA);
+                CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "changed"));
+            }
+            spot_kmeans_free(model);
+            spot_engine_close(engine);
+        }
+}
+
+/* ---- The same bits ---- */
 
 static void fits_the_same(const struct spot_matrix *data, const struct spot_kmeans_options *options)
 {
@@ -140,7 +238,7 @@ static void test_mixtures_stream(void)
 static void test_no_folder(void)
 {
     struct spot_error err = {0};
-    const struct spot_engine_options engine_options = {.memory = resident_bytes() + ROOM,
+    const struct spot_engine_options engine_options = {.memory = resident_bytes(0) + ROOM,
                                                        .scratch = "/nowhere/at/all"};
     const struct spot_matrix data = {.values = values, .rows = ROWS, .columns = COLUMNS};
     struct spot_kmeans_options options = spot_kmeans_defaults();
@@ -164,7 +262,7 @@ static void test_too_little_memory(void)
     options.k = 2;
     CU_ASSERT_EQUAL_FATAL(spot_engine_open(&engine_options, &engine, &err), SPOT_OK);
     CU_ASSERT_EQUAL(spot_kmeans_fit(engine, &data, &options, &model, &err), SPOT_ENOMEM);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "needed"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "allowed"));
     spot_engine_close(engine);
 }
 
@@ -173,6 +271,8 @@ int main(void)
     const struct suite_test tests[] = {
         {"KMeans gives the same bits", test_kmeans_streams},
         {"mixtures give the same bits", test_mixtures_stream},
+        {"rows that are read", test_read_rows},
+        {"readers that fail", test_bad_readers},
         {"a folder that is not there", test_no_folder},
         {"too little memory", test_too_little_memory},
         {NULL, NULL},

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +106,7 @@ void scratch_done(void *array, int64_t from, int64_t to)
     advise(array, from, to, MADV_DONTNEED);
 }
 
-int64_t resident_bytes(void)
+static int64_t ask_resident(void)
 {
     char text[128];
     long long total = 0, resident = 0;
@@ -116,4 +117,15 @@ int64_t resident_bytes(void)
     text[length > 0 ? length : 0] = '\0';
     if (sscanf(text, "%lld %lld", &total, &resident) != 2) return 0;
     return resident * sysconf(_SC_PAGESIZE);
+}
+
+int64_t resident_bytes(int64_t enough)
+{
+    int64_t bytes = ask_resident();
+#ifdef __GLIBC__
+    if (bytes > enough && malloc_trim(0) != 0) bytes = ask_resident();
+#else
+    (void)enough;
+#endif
+    return bytes;
 }

@@ -26,7 +26,8 @@ void scratch_done(void *array, int64_t from, int64_t to);
 /* A temporary file without a name in `folder`, close-on-exec. */
 int scratch_file(const char *folder, int *fd, struct spot_error *err);
 
-/* Resident memory of this process in bytes, or 0 where the system does not tell. */
-int64_t resident_bytes(void);
+/* Resident memory of this process in bytes, or 0 where the system does not tell. When that is above
+ * `enough`, freed memory is given back to the system first. */
+int64_t resident_bytes(int64_t enough);
 
 #endif

@@ -2,149 +2,229 @@
  * -0.0 stay apart, which costs a group and changes nothing. */
 #include "data/compact.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/scratch.h"
 
 enum { TRIAL_ROWS = 4096, FEW_ROWS = 512 };
+static const int64_t TABLE_BYTES = 64 << 20;
 
-struct table {
-    const struct spot_matrix *data;
-    const int64_t *weights; /* (rows) or NULL */
-    int32_t *slots;         /* (capacity) group + 1, 0: free */
-    int64_t capacity;       /* a power of two */
-    int64_t *first;         /* (first_capacity) first row of each group */
-    int64_t first_capacity;
-    int64_t groups;
-    int32_t *counts; /* (counts_capacity) */
-    int64_t counts_capacity;
+struct compaction {
+    struct compact_options options;
+    struct compacted found; /* groups so far */
+    int64_t values_capacity, weights_capacity, counts_capacity;
+    int64_t rows;              /* so far */
+    int32_t *slots;            /* (capacity) group + 1, 0: free */
+    int64_t capacity;          /* a power of two */
+    int32_t trial[TRIAL_ROWS]; /* groups of the first rows, before there is an array for all */
+    bool given_up;
 };
 
-static uint64_t hash_row(const struct table *table, int64_t row)
+int64_t compaction_groups(int32_t columns)
 {
-    const float *x = table->data->values + row * table->data->columns;
-    uint64_t hash = table->weights == NULL ? 1 : (uint64_t)table->weights[row];
-    for (int32_t j = 0; j < table->data->columns; j++) {
+    return TABLE_BYTES / ((int64_t)columns * 4 + 28); /* values, weight, count, four slots */
+}
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+/* A row on its way into the table. */
+struct candidate {
+    const float *values;
+    int64_t weight;
+};
+
+static uint64_t hash_row(int32_t columns, struct candidate row)
+{
+    uint64_t hash = (uint64_t)row.weight;
+    for (int32_t j = 0; j < columns; j++) {
         uint32_t bits;
-        memcpy(&bits, &x[j], sizeof bits);
+        memcpy(&bits, &row.values[j], sizeof bits);
         hash = (hash ^ bits) * 0x9e3779b97f4a7c15u;
         hash ^= hash >> 32;
     }
     return hash;
 }
 
-static bool same_row(const struct table *table, int64_t a, int64_t b)
+static struct candidate group_row(const struct compacted *found, int32_t columns, int64_t group)
 {
-    int32_t columns = table->data->columns;
-    if (table->weights != NULL && table->weights[a] != table->weights[b]) return false;
-    const float *x = table->data->values + a * columns, *y = table->data->values + b * columns;
-    return memcmp(x, y, (size_t)columns * sizeof *x) == 0;
+    return (struct candidate){found->values + group * columns,
+                              found->weights == NULL ? 1 : found->weights[group]};
+}
+
+static bool same_row(int32_t columns, struct candidate a, struct candidate b)
+{
+    return a.weight == b.weight && memcmp(a.values, b.values, (size_t)columns * 4) == 0;
 }
 
 /* The slot where the row's group is or belongs. */
-static int64_t find_slot(const struct table *table, int64_t row)
+static int64_t find_slot(const struct compaction *c, struct candidate row)
 {
-    int64_t mask = table->capacity - 1;
-    int64_t slot = (int64_t)(hash_row(table, row) & (uint64_t)mask);
-    while (table->slots[slot] != 0 && !same_row(table, table->first[table->slots[slot] - 1], row))
+    const int32_t columns = c->options.columns;
+    int64_t mask = c->capacity - 1;
+    int64_t slot = (int64_t)(hash_row(columns, row) & (uint64_t)mask);
+    while (c->slots[slot] != 0 &&
+           !same_row(columns, group_row(&c->found, columns, c->slots[slot] - 1), row))
         slot = (slot + 1) & mask;
     return slot;
 }
 
-static int grow_table(struct table *table)
+static int grow_table(struct compaction *c)
 {
-    free(table->slots);
-    table->capacity = table->capacity == 0 ? 4 * TRIAL_ROWS : 2 * table->capacity;
-    table->slots = spot_alloc_zero(table->capacity, sizeof *table->slots);
-    if (table->slots == NULL) return SPOT_ENOMEM;
-    for (int64_t g = 0; g < table->groups; g++)
-        table->slots[find_slot(table, table->first[g])] = (int32_t)(g + 1);
+    free(c->slots);
+    c->capacity = c->capacity == 0 ? 4 * TRIAL_ROWS : 2 * c->capacity;
+    c->slots = spot_alloc_zero(c->capacity, sizeof *c->slots);
+    if (c->slots == NULL) return SPOT_ENOMEM;
+    for (int64_t g = 0; g < c->found.groups; g++)
+        c->slots[find_slot(c, group_row(&c->found, c->options.columns, g))] = (int32_t)(g + 1);
     return SPOT_OK;
 }
 
-static int add_group(struct table *table, int64_t row, int64_t slot)
+static int add_group(struct compaction *c, struct candidate row, int64_t slot)
 {
-    if (spot_grow((void **)&table->first, &table->first_capacity, table->groups + 1,
-                  sizeof *table->first) < 0 ||
-        spot_grow((void **)&table->counts, &table->counts_capacity, table->groups + 1,
-                  sizeof *table->counts) < 0)
+    struct compacted *found = &c->found;
+    const size_t row_bytes = (size_t)c->options.columns * sizeof *found->values;
+    const int64_t group = found->groups;
+    if (spot_grow((void **)&found->values, &c->values_capacity, group + 1, row_bytes) < 0 ||
+        spot_grow((void **)&found->counts, &c->counts_capacity, group + 1, sizeof *found->counts) <
+            0 ||
+        (c->options.weighted && spot_grow((void **)&found->weights, &c->weights_capacity, group + 1,
+                                          sizeof *found->weights) < 0))
         return SPOT_ENOMEM;
-    table->first[table->groups] = row;
-    table->counts[table->groups] = 0;
-    table->slots[slot] = (int32_t)(table->groups + 1);
-    table->groups++;
-    return 2 * table->groups > table->capacity ? grow_table(table) : SPOT_OK;
+    memcpy(found->values + group * c->options.columns, row.values, row_bytes);
+    if (found->weights != NULL) found->weights[group] = row.weight;
+    found->counts[group] = 0;
+    c->slots[slot] = (int32_t)(group + 1);
+    found->groups++;
+    return 2 * found->groups > c->capacity ? grow_table(c) : SPOT_OK;
 }
 
-static bool pays(const struct table *table, int64_t rows_seen)
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+/* After `rows` rows. */
+static bool pays(const struct compaction *c, int64_t rows)
 {
-    if (rows_seen == TRIAL_ROWS && table->groups > TRIAL_ROWS / 2) return false;
-    return table->groups <= FEW_ROWS || 4 * table->groups <= table->data->rows;
+    const int64_t groups = c->found.groups;
+    if (groups >= compaction_groups(c->options.columns)) return false;
+    if (c->options.force) return true;
+    if (rows == TRIAL_ROWS && groups > TRIAL_ROWS / 2) return false;
+    return groups <= FEW_ROWS || 4 * groups <= c->options.rows;
 }
 
-/* Numbers the groups; *done is false where it gave up. */
-static int group_rows(struct table *table, int force, int32_t *group_of_row, bool *done)
+/* The group of the next row; *group is -1 where it makes no sense to go on. */
+static int place_row(struct compaction *c, struct candidate row, int32_t *group)
 {
-    *done = false;
-    if (grow_table(table) < 0) return SPOT_ENOMEM;
-    for (int64_t row = 0; row < table->data->rows; row++) {
-        int64_t slot = find_slot(table, row);
-        int32_t group = table->slots[slot] - 1;
-        if (group < 0) {
-            group = (int32_t)table->groups;
-            if (table->groups == INT32_MAX - 1) return SPOT_OK;
-            if (add_group(table, row, slot) < 0) return SPOT_ENOMEM;
-        }
-        if (table->counts[group] == INT32_MAX) return SPOT_OK;
-        table->counts[group]++;
-        group_of_row[row] = group;
-        if (!force && !pays(table, row + 1)) return SPOT_OK;
+    int64_t slot = find_slot(c, row);
+    *group = c->slots[slot] - 1;
+    if (*group < 0) {
+        *group = (int32_t)c->found.groups;
+        if (add_group(c, row, slot) < 0) return SPOT_ENOMEM;
     }
-    *done = true;
+    c->rows++;
+    if (c->found.counts[*group] == INT32_MAX || !pays(c, c->rows)) {
+        *group = -1;
+        return SPOT_OK;
+    }
+    c->found.counts[*group]++;
     return SPOT_OK;
 }
 
-static int copy_groups(const struct table *table, struct compacted *out)
+/* The array for all rows, once it is likely to be used. */
+static int open_map(struct compaction *c, struct spot_error *err)
 {
-    size_t columns = (size_t)table->data->columns;
-    out->groups = table->groups;
-    out->values = spot_alloc(table->groups * table->data->columns, sizeof *out->values);
-    if (table->weights != NULL) out->weights = spot_alloc(table->groups, sizeof *out->weights);
-    if (out->values == NULL || (table->weights != NULL && out->weights == NULL)) return SPOT_ENOMEM;
-    for (int64_t g = 0; g < table->groups; g++) {
-        memcpy(out->values + (size_t)g * columns,
-               table->data->values + (size_t)table->first[g] * columns,
-               columns * sizeof *out->values);
-        if (out->weights != NULL) out->weights[g] = table->weights[table->first[g]];
+    const struct compact_options *options = &c->options;
+    struct compacted *found = &c->found;
+    const size_t size = sizeof *found->group_of_row;
+    void *map = NULL;
+    if (options->scratch) {
+        int status = scratch_open(options->folder, options->rows, size, "the groups of equal rows",
+                                  &map, err);
+        if (status < 0) return status;
+    } else if ((map = spot_alloc(options->rows, size)) == NULL) {
+        return spot_fail_memory(err, "the groups of equal rows");
     }
+    found->group_of_row = map;
+    found->rows = options->rows;
+    found->scratch = options->scratch;
+    memcpy(found->group_of_row, c->trial,
+           (size_t)(c->rows < TRIAL_ROWS ? c->rows : TRIAL_ROWS) * size);
     return SPOT_OK;
+}
+
+int compaction_add(struct compaction *c, int64_t rows, const float *values, const int64_t *weights,
+                   bool *gives_up, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const int64_t first = c->rows;
+    for (int64_t i = 0; i < rows && !c->given_up; i++) {
+        struct candidate row = {values + i * c->options.columns, weights == NULL ? 1 : weights[i]};
+        int32_t group;
+        if (c->rows == TRIAL_ROWS) SPOT_TRY(open_map(c, err));
+        status = place_row(c, row, &group);
+        if (status < 0) return spot_fail_memory(err, "the merged rows");
+        if (group < 0)
+            c->given_up = true;
+        else if (c->rows <= TRIAL_ROWS)
+            c->trial[c->rows - 1] = group;
+        else
+            c->found.group_of_row[c->rows - 1] = group;
+    }
+    if (c->rows == c->options.rows && c->rows <= TRIAL_ROWS && !c->given_up)
+        status = open_map(c, err);
+    if (c->found.scratch) scratch_done(c->found.group_of_row, first * 4, c->rows * 4);
+out:
+    *gives_up = c->given_up;
+    return status;
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
+int compaction_open(const struct compact_options *options, struct compaction **out,
+                    struct spot_error *err)
+{
+    struct compaction *c = *out = calloc(1, sizeof *c);
+    if (c == NULL) return spot_fail_memory(err, "the merged rows");
+    c->options = *options;
+    c->given_up = !options->force && options->rows < FEW_ROWS;
+    if (grow_table(c) == SPOT_OK) return SPOT_OK;
+    compaction_close(c);
+    *out = NULL;
+    return spot_fail_memory(err, "the merged rows");
+}
+
+void compaction_finish(struct compaction *c, struct compacted *out)
+{
+    memset(out, 0, sizeof *out);
+    if (c->given_up || c->rows < c->options.rows) return;
+    *out = c->found;
+    memset(&c->found, 0, sizeof c->found);
+}
+
+void compaction_close(struct compaction *c)
+{
+    if (c == NULL) return;
+    compacted_clear(&c->found);
+    free(c->slots);
+    free(c);
 }
 
 int compact_rows(const struct spot_matrix *data, const int64_t *weights, int force,
                  struct compacted *out, struct spot_error *err)
 {
-    int status;
+    const struct compact_options options = {.rows = data->rows,
+                                            .columns = data->columns,
+                                            .weighted = weights != NULL,
+                                            .force = force != 0};
+    struct compaction *compaction = NULL;
+    bool gives_up;
     memset(out, 0, sizeof *out);
-    if (!force && data->rows < FEW_ROWS) return SPOT_OK;
-    struct table table = {.data = data, .weights = weights};
-    bool done = false;
-    out->group_of_row = spot_alloc(data->rows, sizeof *out->group_of_row);
-    status = out->group_of_row == NULL ? SPOT_ENOMEM
-                                       : group_rows(&table, force, out->group_of_row, &done);
-    if (status == SPOT_OK && done) status = copy_groups(&table, out);
-    if (status < 0) spot_fail_memory(err, "the merged rows");
-    if (status == SPOT_OK && done) {
-        out->counts = table.counts;
-        table.counts = NULL;
-    } else {
-        compacted_clear(out);
-    }
-    free(table.slots);
-    free(table.first);
-    free(table.counts);
+    int status = compaction_open(&options, &compaction, err);
+    if (status == SPOT_OK)
+        status = compaction_add(compaction, data->rows, data->values, weights, &gives_up, err);
+    if (status == SPOT_OK) compaction_finish(compaction, out);
+    compaction_close(compaction);
     return status;
 }
 
@@ -153,6 +233,9 @@ void compacted_clear(struct compacted *compacted)
     free(compacted->values);
     free(compacted->weights);
     free(compacted->counts);
-    free(compacted->group_of_row);
+    if (compacted->scratch)
+        scratch_close(compacted->group_of_row, compacted->rows, sizeof *compacted->group_of_row);
+    else
+        free(compacted->group_of_row);
     memset(compacted, 0, sizeof *compacted);
 }

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/pool.h"
 #include "data/writer.h"
+#include "models/row_batches.h"
 
 static const char magic[17] = "blackspot check\n";
 
@@ -65,14 +66,15 @@ uint64_t words_hash(uint64_t start, const void *words, int64_t count)
 enum { CHUNK_ROWS = 16384 };
 
 struct hashed_rows {
-    const struct spot_matrix *rows;
+    const struct spot_matrix *rows; /* a batch */
+    int64_t first;                  /* its first row */
     _Atomic uint64_t sum;
 };
 
-static uint64_t row_hash(const struct spot_matrix *rows, int64_t row)
+static uint64_t row_hash(const struct spot_matrix *rows, int64_t first, int64_t row)
 {
     const float *x = rows->values + row * rows->columns;
-    uint64_t hash = (uint64_t)row;
+    uint64_t hash = (uint64_t)(first + row);
     if (rows->weights != NULL) hash = words_hash(hash, &rows->weights[row], 1);
     for (int32_t j = 0; j < rows->columns; j++) {
         uint32_t bits;
@@ -91,15 +93,27 @@ static void hash_task(void *arg, int64_t task, int worker)
     const int64_t end = first + CHUNK_ROWS < rows ? first + CHUNK_ROWS : rows;
     uint64_t sum = 0;
     for (int64_t i = first; i < end; i++)
-        sum += row_hash(hashed->rows, i);
+        sum += row_hash(hashed->rows, hashed->first, i);
     atomic_fetch_add(&hashed->sum, sum);
 }
 
-uint64_t checkpoint_rows(const struct spot_matrix *rows, struct spot_pool *pool)
+int checkpoint_rows(const struct spot_matrix *rows, struct spot_pool *pool, uint64_t *hash,
+                    struct spot_error *err)
 {
-    struct hashed_rows hashed = {.rows = rows};
-    pool_run(pool, (rows->rows + CHUNK_ROWS - 1) / CHUNK_ROWS, hash_task, &hashed);
-    return hashed.sum + (rows->weights != NULL);
+    int status;
+    struct spot_matrix batch;
+    struct hashed_rows hashed = {.rows = &batch};
+    struct row_batches batches;
+    SPOT_TRY(row_batches_open(&batches, rows, 0, err));
+    for (;;) {
+        SPOT_TRY(row_batches_next(&batches, &hashed.first, &batch, err));
+        if (batch.rows == 0) break;
+        pool_run(pool, (batch.rows + CHUNK_ROWS - 1) / CHUNK_ROWS, hash_task, &hashed);
+    }
+    *hash = hashed.sum + rows_weighted(rows);
+out:
+    row_batches_close(&batches);
+    return status;
 }
 
 /* ---- Fits ----------------------------------------------------------------------------------- */

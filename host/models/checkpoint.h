@@ -71,6 +71,7 @@ uint64_t real_word(double value);
 
 /* A number for all values and weights in their order; adds up over rows, so that neither threads
  * nor batches change it. */
-uint64_t checkpoint_rows(const struct spot_matrix *rows, struct spot_pool *pool);
+int checkpoint_rows(const struct spot_matrix *rows, struct spot_pool *pool, uint64_t *hash,
+                    struct spot_error *err);
 
 #endif

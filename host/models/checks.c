@@ -1,6 +1,7 @@
 #include "models/checks.h"
 
 #include <math.h>
+#include <stddef.h>
 
 #include "base/error.h"
 
@@ -9,6 +10,8 @@ int check_matrix(const struct spot_matrix *data, struct spot_error *err)
     if (data->columns < 1)
         return spot_fail(err, SPOT_EDATA, "the data has no columns; choose at least one feature");
     if (data->rows < 1) return spot_fail(err, SPOT_EDATA, "the data has no rows");
+    if (data->values == NULL && data->reader == NULL)
+        return spot_fail(err, SPOT_EDATA, "the data has neither values nor a reader");
     if (data->rows > INT64_MAX / 64 / data->columns)
         return spot_fail(err, SPOT_EDATA, "%lld rows of %d columns are too many",
                          (long long)data->rows, (int)data->columns);

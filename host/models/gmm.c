@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "models/checks.h"
 #include "models/gmm_fit.h"
+#include "models/row_batches.h"
 
 struct spot_gmm_options spot_gmm_defaults(void)
 {
@@ -311,6 +312,9 @@ int spot_gmm_score(spot_engine *engine, const spot_gmm *model, const struct spot
     int status = SPOT_OK;
     const int32_t columns = model->result.columns;
     double *ranges = NULL; /* (2, columns): minimum, maximum */
+    struct row_batches batches = {0};
+    struct spot_matrix batch;
+    int64_t first;
     const struct engine_job job = {data->rows, columns, model->result.k, 0, 1};
     int chosen = engine_choose(engine, &job, err);
     if (chosen < 0) return chosen;
@@ -328,9 +332,18 @@ int spot_gmm_score(spot_engine *engine, const spot_gmm *model, const struct spot
     }
     SPOT_TRY(column_ranges(data, engine_pool(engine), ranges, ranges + columns, err));
     const struct mixture_parameters parameters = gmm_view(&model->parameters);
-    SPOT_TRY(engine->tables->mixture->score(engine->backend, &parameters, data->rows, data->values,
-                                            labels, responsibilities, log_likelihood, err));
+    SPOT_TRY(row_batches_open(&batches, data, 0, err));
+    for (;;) {
+        SPOT_TRY(row_batches_next(&batches, &first, &batch, err));
+        if (batch.rows == 0) break;
+        SPOT_TRY(engine->tables->mixture->score(
+            engine->backend, &parameters, batch.rows, batch.values,
+            labels == NULL ? NULL : labels + first,
+            responsibilities == NULL ? NULL : responsibilities + first * parameters.k,
+            log_likelihood == NULL ? NULL : log_likelihood + first, err));
+    }
 out:
+    row_batches_close(&batches);
     free(ranges);
     return status;
 }

@@ -69,7 +69,6 @@ static struct checkpoint_head head_of(const struct gmm_fit *fit)
         .k = options->k,
         .rows = fit->matrix->rows,
         .columns = fit->matrix->columns,
-        .values = checkpoint_rows(fit->matrix, engine_pool(fit->engine)),
         .options = {(uint64_t)options->covariance, start_hash(options, fit->matrix->columns),
                     (uint64_t)fit->n_init, (uint64_t)options->max_iter, real_word(options->tol),
                     real_word(options->reg_covar), options->seed, fit->data.compacted.groups > 0},
@@ -103,8 +102,9 @@ int gmm_resume(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err)
     const struct checkpoint_fit *found;
     if (fit->options->checkpoint == NULL) return SPOT_OK;
     fit->head = head_of(fit);
-    int status =
-        checkpoint_find(fit->options->checkpoint, &fit->head, gmm_option_words, &found, err);
+    int status = checkpoint_rows(fit->matrix, engine_pool(fit->engine), &fit->head.values, err);
+    if (status < 0) return status;
+    status = checkpoint_find(fit->options->checkpoint, &fit->head, gmm_option_words, &found, err);
     if (status < 0 || found == NULL) return status;
     const struct checkpoint_head *head = &found->head;
     const uint64_t *at = found->state;

@@ -14,6 +14,7 @@
 #include "models/checks.h"
 #include "models/kmeans_fit.h"
 #include "models/minibatch.h"
+#include "models/row_batches.h"
 
 struct spot_kmeans_options spot_kmeans_defaults(void)
 {
@@ -290,6 +291,9 @@ int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
     int status = SPOT_OK;
     int32_t columns = model->result.columns;
     double *ranges = NULL; /* (3, columns): minimum, maximum, offset */
+    struct row_batches batches = {0};
+    struct spot_matrix batch;
+    int64_t first;
     if (data->columns != columns)
         return spot_fail(err, SPOT_EDATA, "the data has %d columns where the model has %d",
                          (int)data->columns, (int)columns);
@@ -303,12 +307,19 @@ int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
     SPOT_TRY(column_ranges(data, engine_pool(engine), ranges, ranges + columns, err));
     for (int32_t j = 0; j < columns; j++)
         ranges[2 * columns + j] = exact_offset(ranges[j], ranges[columns + j]);
-    SPOT_TRY(engine->tables->kmeans->assign(engine->backend, model->result.k, columns,
-                                            model->centres, ranges + 2 * columns, data->rows,
-                                            data->values, labels, distances, err));
+    SPOT_TRY(row_batches_open(&batches, data, 0, err));
+    for (;;) {
+        SPOT_TRY(row_batches_next(&batches, &first, &batch, err));
+        if (batch.rows == 0) break;
+        SPOT_TRY(engine->tables->kmeans->assign(
+            engine->backend, model->result.k, columns, model->centres, ranges + 2 * columns,
+            batch.rows, batch.values, labels == NULL ? NULL : labels + first,
+            distances == NULL ? NULL : distances + first, err));
+    }
     for (int64_t i = 0; distances != NULL && i < data->rows; i++)
         distances[i] = sqrt(distances[i]);
 out:
+    row_batches_close(&batches);
     free(ranges);
     return status;
 }

@@ -26,7 +26,6 @@ struct checkpoint_head kmeans_head(const struct kmeans_fit *fit)
         .k = options->k,
         .rows = fit->matrix->rows,
         .columns = fit->matrix->columns,
-        .values = checkpoint_rows(fit->matrix, engine_pool(fit->engine)),
         .options = {(uint64_t)options->init, given ? words_hash(1, options->centres, cells) : 0,
                     (uint64_t)fit->n_init, (uint64_t)options->max_iter, real_word(options->tol),
                     options->seed, (uint64_t)options->mini_batch},
@@ -92,7 +91,9 @@ int kmeans_resume(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error 
     fit->before = spot_alloc(cells, sizeof *fit->before);
     if (fit->kept == NULL || fit->before == NULL) return spot_fail_memory(err, "the checkpoint");
     fit->head = kmeans_head(fit);
-    int status = checkpoint_find(checkpoint, &fit->head, kmeans_option_words, &found, err);
+    int status = checkpoint_rows(fit->matrix, engine_pool(fit->engine), &fit->head.values, err);
+    if (status < 0) return status;
+    status = checkpoint_find(checkpoint, &fit->head, kmeans_option_words, &found, err);
     if (status < 0 || found == NULL) return status;
     const struct checkpoint_head *head = &found->head;
     if (head->run > fit->n_init || head->iterations > fit->options->max_iter ||

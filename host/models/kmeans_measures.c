@@ -349,6 +349,10 @@ int spot_kmeans_measure(spot_engine *engine, const spot_kmeans *model,
     *out = (struct spot_kmeans_measures){0, NAN, NAN, NAN, 0};
     SPOT_TRY(check_options(options, err));
     SPOT_TRY(check_matrix(data, err));
+    if (data->reader != NULL) {
+        status = spot_fail(err, SPOT_EUSAGE, "measures need rows in memory, not a reader");
+        goto out;
+    }
     SPOT_TRY(merge_rows(&judged, data, &merged, err));
     SPOT_TRY(judged_open(&judged, err));
     SPOT_TRY(spot_kmeans_assign(engine, model, &judged.rows, judged.labels, NULL, err));

@@ -186,7 +186,9 @@ static int resume(const struct kmeans_fit *fit, struct checkpoint_head *head, sp
     const struct checkpoint_fit *found;
     int64_t without;
     *head = kmeans_head(fit);
-    int status = checkpoint_find(fit->options->checkpoint, head, kmeans_option_words, &found, err);
+    int status = checkpoint_rows(fit->matrix, engine_pool(fit->engine), &head->values, err);
+    if (status < 0) return status;
+    status = checkpoint_find(fit->options->checkpoint, head, kmeans_option_words, &found, err);
     if (status < 0 || found == NULL) return status;
     const uint64_t *at = found->state;
     if (found->head.run != 0 || found->head.iterations == 0 ||
@@ -258,11 +260,14 @@ int kmeans_minibatch(const struct kmeans_fit *fit, spot_kmeans *model, struct sp
 {
     int status;
     struct statistics statistics = {0};
+    if (fit->matrix->reader != NULL)
+        return spot_fail(err, SPOT_EUSAGE, "mini-batches need rows in memory, not a reader");
     struct minibatch whole = {0};
     struct drawing drawing = {
         .data = fit->matrix, .statistics = &statistics, .seed = fit->options->seed};
     SPOT_TRY(statistics_of(fit->matrix, fit->options->centres, fit->options->k,
                            engine_pool(fit->engine), &statistics, err));
+    SPOT_TRY(keep_weights(&statistics, fit->matrix, err));
     SPOT_TRY(fit_steps(&drawing, fit, model, err));
     memset(model->sizes, 0, (size_t)model->result.k * sizeof *model->sizes);
     SPOT_TRY(minibatch_open(&whole, fit->engine, model, MEASURED_ROWS, err));

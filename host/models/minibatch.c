@@ -147,6 +147,7 @@ static int learn(struct minibatch *batch, const struct spot_matrix *rows, struct
     spot_kmeans *model = batch->model;
     SPOT_TRY(statistics_of(rows, model->centres, model->result.k, engine_pool(batch->engine),
                            &statistics, err));
+    SPOT_TRY(keep_weights(&statistics, rows, err));
     SPOT_TRY(minibatch_step(batch, &statistics, rows->rows, rows->values, statistics.weights,
                             &inertia, err));
     if (model->result.iterations < INT32_MAX) model->result.iterations++;
@@ -198,8 +199,11 @@ int spot_kmeans_update(spot_engine *engine, const spot_kmeans *model,
     if (batch_rows < 0)
         return spot_fail(err, SPOT_EUSAGE, "mini-batch: %lld rows", (long long)batch_rows);
     SPOT_TRY(check_matrix(data, err));
+    if (data->reader != NULL)
+        return spot_fail(err, SPOT_EUSAGE, "an update needs rows in memory, not a reader");
     SPOT_TRY(statistics_of(data, model->centres, model->result.k, engine_pool(engine), &statistics,
                            err));
+    SPOT_TRY(keep_weights(&statistics, data, err));
     updated = copy_model(model);
     if (updated == NULL) {
         status = spot_fail_memory(err, "the model");

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/row_batches.h"
 
 enum { CHUNK_ROWS = 16384, STRIP_ROWS = 16 };
 
@@ -23,7 +24,7 @@ static int64_t chunk_end(int64_t chunk, int64_t rows)
 /* ---- Ranges --------------------------------------------------------------------------------- */
 
 struct ranges {
-    const struct spot_matrix *data;
+    struct spot_matrix data;         /* the batch */
     float *lowest, *highest, *check; /* (threads, STRIP_ROWS, columns) */
 };
 
@@ -32,13 +33,12 @@ struct ranges {
 static void range_task(void *arg, int64_t task, int worker)
 {
     const struct ranges *ranges = arg;
-    int64_t width = (int64_t)ranges->data->columns * STRIP_ROWS;
+    int64_t width = (int64_t)ranges->data.columns * STRIP_ROWS;
     float *lowest = ranges->lowest + worker * width;
     float *highest = ranges->highest + worker * width;
     float *check = ranges->check + worker * width;
-    const float *x = ranges->data->values + task * CHUNK_ROWS * ranges->data->columns;
-    int64_t cells =
-        (chunk_end(task, ranges->data->rows) - task * CHUNK_ROWS) * ranges->data->columns;
+    const float *x = ranges->data.values + task * CHUNK_ROWS * ranges->data.columns;
+    int64_t cells = (chunk_end(task, ranges->data.rows) - task * CHUNK_ROWS) * ranges->data.columns;
     for (int64_t first = 0; first < cells; first += width) {
         int64_t count = cells - first < width ? cells - first : width;
         for (int64_t t = 0; t < count; t++) {
@@ -50,58 +50,113 @@ static void range_task(void *arg, int64_t task, int worker)
     }
 }
 
-/* The first value that is not finite, once it is known that there is one. */
-static int refuse_not_finite(const struct spot_matrix *data, struct spot_error *err)
+static int ranges_open(struct ranges *ranges, int64_t cells, struct spot_error *err)
 {
-    int64_t at = 0;
-    while (isfinite(data->values[at]))
+    ranges->lowest = spot_alloc(cells, sizeof(float));
+    ranges->highest = spot_alloc(cells, sizeof(float));
+    ranges->check = spot_alloc_zero(cells, sizeof(float));
+    if (ranges->lowest == NULL || ranges->highest == NULL || ranges->check == NULL)
+        return spot_fail_memory(err, "the columns' ranges");
+    for (int64_t t = 0; t < cells; t++) {
+        ranges->lowest[t] = INFINITY;
+        ranges->highest[t] = -INFINITY;
+    }
+    return SPOT_OK;
+}
+
+static void ranges_close(struct ranges *ranges)
+{
+    free(ranges->lowest);
+    free(ranges->highest);
+    free(ranges->check);
+}
+
+/* Refuses the first value that is not finite; first: the batch's first row. */
+static int check_finite(const struct ranges *ranges, int64_t cells, int64_t first,
+                        struct spot_error *err)
+{
+    int64_t t = 0, at = 0;
+    const int32_t columns = ranges->data.columns;
+    while (t < cells && !isnan(ranges->check[t]))
+        t++;
+    if (t == cells) return SPOT_OK;
+    while (isfinite(ranges->data.values[at]))
         at++;
     return spot_fail(err, SPOT_EDATA,
                      "row %lld, column %lld: the value is %s; impute or drop it first",
-                     (long long)(at / data->columns), (long long)(at % data->columns),
-                     isnan(data->values[at]) ? "NaN" : "infinite");
+                     (long long)(first + at / columns), (long long)(at % columns),
+                     isnan(ranges->data.values[at]) ? "NaN" : "infinite");
 }
 
-static int merge_ranges(const struct ranges *ranges, int64_t cells, double *minimum,
-                        double *maximum, struct spot_error *err)
+static void merge_ranges(const struct ranges *ranges, int64_t cells, double *minimum,
+                         double *maximum)
 {
-    int32_t columns = ranges->data->columns;
+    const int32_t columns = ranges->data.columns;
     for (int32_t j = 0; j < columns; j++) {
         minimum[j] = INFINITY;
         maximum[j] = -INFINITY;
     }
     for (int64_t t = 0; t < cells; t++) {
         int64_t j = t % columns;
-        if (isnan(ranges->check[t])) return refuse_not_finite(ranges->data, err);
         minimum[j] = fmin(minimum[j], (double)ranges->lowest[t]);
         maximum[j] = fmax(maximum[j], (double)ranges->highest[t]);
     }
+}
+
+/* Largest weight and the exponent of the lowest bit set in any. */
+struct weight_range {
+    double largest;
+    int lowest_bit;
+};
+
+static int widen_weights(struct weight_range *range, const struct spot_matrix *batch, int64_t first,
+                         struct spot_error *err)
+{
+    for (int64_t i = 0; batch->weights != NULL && i < batch->rows; i++) {
+        double w = batch->weights[i];
+        if (!isfinite(w) || w < 0)
+            return spot_fail(err, SPOT_EDATA,
+                             "row %lld: sample weight %g; weights are finite and not negative",
+                             (long long)(first + i), w);
+        if (w == 0) continue;
+        int exponent;
+        int64_t mantissa = (int64_t)ldexp(frexp(w, &exponent), 53);
+        int bit = exponent - 53 + __builtin_ctzll((unsigned long long)mantissa);
+        if (bit < range->lowest_bit) range->lowest_bit = bit;
+        if (w > range->largest) range->largest = w;
+    }
     return SPOT_OK;
+}
+
+/* One pass; weights may be NULL: those are not looked at. */
+static int find_ranges(const struct spot_matrix *data, struct spot_pool *pool, double *minimum,
+                       double *maximum, struct weight_range *weights, struct spot_error *err)
+{
+    int status;
+    const int64_t cells = (int64_t)pool_threads(pool) * STRIP_ROWS * data->columns;
+    struct ranges ranges = {.data = *data};
+    struct row_batches batches = {0};
+    int64_t first;
+    SPOT_TRY(ranges_open(&ranges, cells, err));
+    SPOT_TRY(row_batches_open(&batches, data, 0, err));
+    for (;;) {
+        SPOT_TRY(row_batches_next(&batches, &first, &ranges.data, err));
+        if (ranges.data.rows == 0) break;
+        pool_run(pool, chunks_of(ranges.data.rows), range_task, &ranges);
+        SPOT_TRY(check_finite(&ranges, cells, first, err));
+        if (weights != NULL) SPOT_TRY(widen_weights(weights, &ranges.data, first, err));
+    }
+    merge_ranges(&ranges, cells, minimum, maximum);
+out:
+    ranges_close(&ranges);
+    row_batches_close(&batches);
+    return status;
 }
 
 int column_ranges(const struct spot_matrix *data, struct spot_pool *pool, double *minimum,
                   double *maximum, struct spot_error *err)
 {
-    int status;
-    int64_t cells = (int64_t)pool_threads(pool) * STRIP_ROWS * data->columns;
-    struct ranges ranges = {data, spot_alloc(cells, sizeof(float)),
-                            spot_alloc(cells, sizeof(float)),
-                            spot_alloc_zero(cells, sizeof(float))};
-    if (ranges.lowest == NULL || ranges.highest == NULL || ranges.check == NULL) {
-        status = spot_fail_memory(err, "the columns' ranges");
-        goto out;
-    }
-    for (int64_t t = 0; t < cells; t++) {
-        ranges.lowest[t] = INFINITY;
-        ranges.highest[t] = -INFINITY;
-    }
-    pool_run(pool, chunks_of(data->rows), range_task, &ranges);
-    status = merge_ranges(&ranges, cells, minimum, maximum, err);
-out:
-    free(ranges.lowest);
-    free(ranges.highest);
-    free(ranges.check);
-    return status;
+    return find_ranges(data, pool, minimum, maximum, NULL, err);
 }
 
 double exact_offset(double minimum, double maximum)
@@ -162,53 +217,58 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
 
 /* ---- Weights -------------------------------------------------------------------------------- */
 
-/* Largest weight and the exponent of the lowest bit set in any. */
-static int weight_range(const struct spot_matrix *data, double *largest, int *lowest_bit,
-                        struct spot_error *err)
+void quantise_weights(const struct statistics *s, const double *weights, int64_t rows,
+                      int64_t *quantised)
 {
-    *largest = 0.0;
-    *lowest_bit = 2000;
-    for (int64_t i = 0; i < data->rows; i++) {
-        double w = data->weights[i];
-        if (!isfinite(w) || w < 0)
-            return spot_fail(err, SPOT_EDATA,
-                             "row %lld: sample weight %g; weights are finite and not negative",
-                             (long long)i, w);
-        if (w == 0) continue;
-        int exponent;
-        int64_t mantissa = (int64_t)ldexp(frexp(w, &exponent), 53);
-        int bit = exponent - 53 + __builtin_ctzll((unsigned long long)mantissa);
-        if (bit < *lowest_bit) *lowest_bit = bit;
-        if (w > *largest) *largest = w;
+    for (int64_t i = 0; i < rows; i++)
+        quantised[i] = quantise(weights[i], s->quantiser.weight_scale);
+}
+
+int keep_weights(struct statistics *s, const struct spot_matrix *data, struct spot_error *err)
+{
+    if (!s->weighted) return SPOT_OK;
+    s->weights = spot_alloc(data->rows, sizeof *s->weights);
+    if (s->weights == NULL) return spot_fail_memory(err, "the sample weights");
+    quantise_weights(s, data->weights, data->rows, s->weights);
+    return SPOT_OK;
+}
+
+static int sum_weights(struct statistics *s, const struct spot_matrix *data, struct spot_error *err)
+{
+    int status;
+    struct row_batches batches;
+    struct spot_matrix batch;
+    int64_t first;
+    s->weight = int128_from(0);
+    SPOT_TRY(row_batches_open(&batches, data, 0, err));
+    batches.only_weights = true;
+    for (;;) {
+        SPOT_TRY(row_batches_next(&batches, &first, &batch, err));
+        for (int64_t i = 0; i < batch.rows; i++) {
+            int64_t weight = quantise(batch.weights[i], s->quantiser.weight_scale);
+            s->weight = int128_add(s->weight, int128_from(weight));
+        }
+        if (batch.rows == 0) break;
     }
-    if (*largest > 0) return SPOT_OK;
-    return spot_fail(err, SPOT_EDATA, "every sample weight is zero");
+out:
+    row_batches_close(&batches);
+    return status;
 }
 
 /* Exact where the weights' bits fit, else the largest gets as many bits as the sums allow. */
-static int quantise_weights(struct statistics *s, const struct spot_matrix *data,
-                            struct spot_error *err)
+static int choose_weight_scale(struct statistics *s, const struct spot_matrix *data,
+                               const struct weight_range *range, struct spot_error *err)
 {
     s->quantiser.weight_scale = 1.0;
     s->weight = int128_from(data->rows);
-    if (data->weights == NULL) return SPOT_OK;
-    double largest;
-    int lowest_bit;
-    int status = weight_range(data, &largest, &lowest_bit, err);
-    if (status < 0) return status;
+    if (!s->weighted) return SPOT_OK;
+    if (!(range->largest > 0)) return spot_fail(err, SPOT_EDATA, "every sample weight is zero");
     int room = 126 - QUANTISER_COLUMN_LEAST - bits_above((double)data->rows);
     if (room > QUANTISER_WEIGHT_BITS) room = QUANTISER_WEIGHT_BITS;
-    int shift = room - bits_above(largest);
-    if (shift > -lowest_bit) shift = -lowest_bit;
+    int shift = room - bits_above(range->largest);
+    if (shift > -range->lowest_bit) shift = -range->lowest_bit;
     s->quantiser.weight_scale = ldexp(1.0, shift);
-    s->weights = spot_alloc(data->rows, sizeof *s->weights);
-    if (s->weights == NULL) return spot_fail_memory(err, "the sample weights");
-    s->weight = int128_from(0);
-    for (int64_t i = 0; i < data->rows; i++) {
-        s->weights[i] = quantise(data->weights[i], s->quantiser.weight_scale);
-        s->weight = int128_add(s->weight, int128_from(s->weights[i]));
-    }
-    return SPOT_OK;
+    return sum_weights(s, data, err);
 }
 
 /* ---- Moments -------------------------------------------------------------------------------- */
@@ -255,8 +315,10 @@ int statistics_of(const struct spot_matrix *data, const double *centres, int32_t
         status = spot_fail_memory(err, "the columns' statistics");
         goto out;
     }
-    SPOT_TRY(column_ranges(data, pool, s->minimum, s->maximum, err));
-    SPOT_TRY(quantise_weights(s, data, err));
+    struct weight_range weights = {.largest = 0.0, .lowest_bit = 2000};
+    s->weighted = rows_weighted(data);
+    SPOT_TRY(find_ranges(data, pool, s->minimum, s->maximum, &weights, err));
+    SPOT_TRY(choose_weight_scale(s, data, &weights, err));
     SPOT_TRY(choose_scales(s, centres, k, err));
     s->quantiser.columns = s->columns;
     s->quantiser.offset = s->offset;

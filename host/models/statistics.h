@@ -4,6 +4,8 @@
 #ifndef SPOT_MODELS_STATISTICS_H
 #define SPOT_MODELS_STATISTICS_H
 
+#include <stdbool.h>
+
 #include "backend/backend.h"
 #include "base/pool.h"
 #include "blackspot.h"
@@ -11,11 +13,12 @@
 
 struct statistics {
     int32_t columns;
-    double *minimum, *maximum;  /* (columns) */
-    double *offset, *scale;     /* (columns) of the quantiser */
-    float *largest;             /* (columns) no |value - offset| is above it */
-    int64_t *weights;           /* (rows) quantised sample weights, or NULL: 1 each */
-    struct int128 weight;       /* their sum */
+    double *minimum, *maximum; /* (columns) */
+    double *offset, *scale;    /* (columns) of the quantiser */
+    float *largest;            /* (columns) no |value - offset| is above it */
+    bool weighted;             /* else every row counts once */
+    struct int128 weight;      /* sum of the quantised weights */
+    int64_t *weights; /* (rows) quantised, once keep_weights was called and there are any */
     struct quantiser quantiser; /* points to offset and scale */
 };
 
@@ -28,6 +31,14 @@ int statistics_of(const struct spot_matrix *data, const double *centres, int32_t
 void moment_scales(const struct statistics *statistics, double *scale);
 int mean_variance(const struct statistics *statistics, const struct column_moments *moments,
                   int64_t rows, double *variance, struct spot_error *err);
+
+/* Sample weights (rows) as integers. */
+void quantise_weights(const struct statistics *statistics, const double *weights, int64_t rows,
+                      int64_t *quantised);
+
+/* The same for a whole matrix in memory, kept in statistics->weights; NULL where it has none. */
+int keep_weights(struct statistics *statistics, const struct spot_matrix *data,
+                 struct spot_error *err);
 
 void statistics_clear(struct statistics *statistics);
 

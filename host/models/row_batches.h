@@ -1,0 +1,31 @@
+/* The rows of a matrix batch by batch, whether they are in memory or are read. */
+#ifndef SPOT_MODELS_ROW_BATCHES_H
+#define SPOT_MODELS_ROW_BATCHES_H
+
+#include <stdbool.h>
+
+#include "blackspot.h"
+
+struct row_batches {
+    const struct spot_matrix *matrix;
+    int64_t most;      /* rows of a batch, at most */
+    float *values;     /* (most, columns) of rows that are read, else NULL */
+    double *weights;   /* (most) of rows that are read and have weights, else NULL */
+    int64_t next;      /* row */
+    bool only_weights; /* set by who wants no values */
+};
+
+/* Whether the rows have weights. */
+bool rows_weighted(const struct spot_matrix *matrix);
+
+/* batch_rows 0: all at once where they are in memory, else a few MB. Close after a failure too. */
+int row_batches_open(struct row_batches *batches, const struct spot_matrix *matrix,
+                     int64_t batch_rows, struct spot_error *err);
+void row_batches_close(struct row_batches *batches);
+
+/* The next batch as a matrix in memory, good until the next call; batch->rows 0 when there is none.
+ * *first: its first row. */
+int row_batches_next(struct row_batches *batches, int64_t *first, struct spot_matrix *batch,
+                     struct spot_error *err);
+
+#endif
