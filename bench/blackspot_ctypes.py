@@ -15,7 +15,7 @@ from ctypes import c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_uint64
 
 import numpy
 
-KMEANS_INITS = {"k-means++": 0, "random": 1, "centres": 2, "k-means||": 3}
+KMEANS_INITS = {"k-means++": 0, "random": 1, "centres": 2, "k-means||": 3, "coreset": 4, "auto": 5}
 GMM_INITS = {"kmeans": 0, "k-means++": 1, "random_from_data": 2, "random": 3}
 COVARIANCES = {"full": 0, "tied": 1, "diag": 2, "spherical": 3}
 
@@ -37,9 +37,9 @@ class Matrix(ctypes.Structure):
 
 class KmeansOptions(ctypes.Structure):
     _fields_ = [("k", c_int32), ("init", c_int), ("centres", c_void_p), ("n_init", c_int32),
-                ("max_iter", c_int32), ("tol", c_double), ("seed", c_uint64),
-                ("compact", c_int32), ("batch_rows", c_int64), ("progress", c_void_p),
-                ("progress_arg", c_void_p), ("checkpoint", c_void_p)]
+                ("max_iter", c_int32), ("mini_batch", c_int64), ("tol", c_double),
+                ("seed", c_uint64), ("compact", c_int32), ("batch_rows", c_int64),
+                ("progress", c_void_p), ("progress_arg", c_void_p), ("checkpoint", c_void_p)]
 
 
 class KmeansResult(ctypes.Structure):

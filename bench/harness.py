@@ -112,7 +112,7 @@ def arguments():
     parser.add_argument("--only", help=f"some of {','.join(SECTIONS)}, separated by commas")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=20, help="whole fits of each size")
-    parser.add_argument("--inits", default="k-means++,k-means||",
+    parser.add_argument("--inits", default="k-means++,k-means||,coreset",
                         help="our seedings of whole fits (default: %(default)s)")
     parser.add_argument("--largest", type=int, default=10**8,
                         help="rows where the section rows ends (default: %(default)s)")
@@ -141,20 +141,18 @@ def build(folder):
 def check_layout(setting):
     """blackspot_ctypes.py must describe the structures as include/blackspot.h does."""
     declared = setting.run_peer("layout.py")["answer"]
-    source, program = setting.path("layout.c"), setting.path("layout")
+    source = setting.path("layout.c")
     with open(source, "w", encoding="utf-8") as file:
-        numbers = ", ".join(f"sizeof(struct {name})" for name in declared)
-        file.write('#include <stdio.h>\n#include "blackspot.h"\nint main(void)\n{\n'
-                   f'    size_t sizes[] = {{{numbers}}};\n'
-                   '    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)\n'
-                   '        printf("%s%zu", i > 0 ? ", " : "[", sizes[i]);\n    puts("]");\n}\n')
-    subprocess.run([os.environ.get("CC", "cc"), "-I", os.path.join(ROOT, "include"), source, "-o",
-                    program], check=True)
-    sizes = measure.run_process([program])["answer"]
-    wrong = [name for name, size in zip(declared, sizes) if declared[name] != size]
-    if wrong:
-        raise measure.Failed(f"bench/blackspot_ctypes.py does not describe struct {wrong[0]} as "
-                             "include/blackspot.h does")
+        file.write('#include <stddef.h>\n#include "blackspot.h"\n')
+        for name, fields in declared.items():
+            for field, place in fields.items():
+                real = f"offsetof(struct {name}, {field})" if field else f"sizeof(struct {name})"
+                file.write(f'_Static_assert({real} == {place}, "struct {name} {field}");\n')
+    done = subprocess.run([os.environ.get("CC", "cc"), "-fsyntax-only", "-I",
+                           os.path.join(ROOT, "include"), source], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise measure.Failed("bench/blackspot_ctypes.py does not describe the structures as "
+                             f"include/blackspot.h does:\n{done.stderr[:1000]}")
 
 
 def main():
