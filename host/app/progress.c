@@ -63,26 +63,50 @@ void progress_reading(struct progress *progress, int64_t rows, int64_t bytes, in
     progress->drawn = true;
 }
 
-void progress_training(struct progress *progress, const struct spot_kmeans_progress *at)
+static void draw_training(struct progress *progress)
 {
     if (!due(progress)) return;
     fputs("\r\033[Ktraining  ", stderr);
-    draw_bar(((double)at->run + (double)at->iteration / (double)at->max_iter) / (double)at->runs);
-    fprintf(stderr, "run %d/%d  iteration %d  moved %lld", at->run + 1, at->runs, at->iteration,
-            (long long)at->moved);
+    draw_bar(progress->share);
+    fputs(progress->note, stderr);
+    if (progress->passes > 0)
+        fprintf(stderr, "  pass %lld  %.0f MB/s", (long long)progress->passes,
+                1e-6 * progress->rate);
     fflush(stderr);
     progress->drawn = true;
 }
 
+static double share_of(int32_t run, int32_t runs, int32_t iteration, int32_t most)
+{
+    return ((double)run + (double)iteration / (double)most) / (double)runs;
+}
+
+void progress_training(struct progress *progress, const struct spot_kmeans_progress *at)
+{
+    progress->share = share_of(at->run, at->runs, at->iteration, at->max_iter);
+    snprintf(progress->note, sizeof progress->note, "run %d/%d  iteration %d  moved %lld",
+             at->run + 1, at->runs, at->iteration, (long long)at->moved);
+    draw_training(progress);
+}
+
 void progress_mixture(struct progress *progress, const struct spot_gmm_progress *at)
 {
-    if (!due(progress)) return;
-    fputs("\r\033[Ktraining  ", stderr);
-    draw_bar(((double)at->run + (double)at->iteration / (double)at->max_iter) / (double)at->runs);
-    fprintf(stderr, "run %d/%d  iteration %d  log-likelihood %.8g", at->run + 1, at->runs,
-            at->iteration, at->lower_bound);
-    fflush(stderr);
-    progress->drawn = true;
+    progress->share = share_of(at->run, at->runs, at->iteration, at->max_iter);
+    snprintf(progress->note, sizeof progress->note, "run %d/%d  iteration %d  log-likelihood %.8g",
+             at->run + 1, at->runs, at->iteration, at->lower_bound);
+    draw_training(progress);
+}
+
+void progress_streamed(struct progress *progress, int64_t from, int64_t to, int64_t total)
+{
+    const double now = progress->enabled ? now_seconds() : 0.0;
+    (void)total;
+    if (from == 0) {
+        progress->passes++;
+        progress->pass_started = now;
+    }
+    if (now > progress->pass_started) progress->rate = (double)to / (now - progress->pass_started);
+    draw_training(progress);
 }
 
 void progress_clear(struct progress *progress)

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "data/npy.h"
 
-enum { BATCH_ROWS = 65536 };
+enum { BATCH_ROWS = 65536, BATCH_BYTES = 16 << 20 };
 
 /* ---- A matrix as `prepare` writes it ------------------------------------------------------- */
 
@@ -29,6 +29,8 @@ static int npy_each(struct session *session, const struct model *model, const ch
         goto out;
     }
     int64_t batch = session->batch_rows > 0 ? session->batch_rows : BATCH_ROWS;
+    const int64_t most = BATCH_BYTES / ((int64_t)columns * (int64_t)sizeof *values) + 1;
+    if (batch > most) batch = most;
     if (batch > rows) batch = rows;
     values = spot_alloc(batch, (size_t)columns * sizeof *values);
     if (values == NULL) {

@@ -12,6 +12,7 @@
 #include "app/stop.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/scratch.h"
 #include "data/json.h"
 
 /* ---- Settings ------------------------------------------------------------------------------ */
@@ -111,6 +112,7 @@ void session_close(struct session *session)
     spot_engine_close(session->engine);
     config_free(session->config);
     free(session->cuda_library);
+    free(session->scratch);
     arguments_clear(&session->arguments);
 }
 
@@ -138,34 +140,47 @@ static int engine_stopped(void *arg)
     return session_stopped(arg);
 }
 
+static void engine_streamed(void *arg, int64_t from, int64_t to, int64_t total)
+{
+    struct session *session = arg;
+    progress_streamed(&session->progress, from, to, total);
+}
+
+/* Temporary files lie beside the output: its disk has to have room anyway. */
+static int find_scratch(struct session *session, struct spot_error *err)
+{
+    const char *output = session->arguments.value[OPTION_OUTPUT];
+    if (session->memory == 0 || output == NULL || strcmp(output, "-") == 0) return SPOT_OK;
+    const char *slash = strrchr(output, '/');
+    session->scratch = spot_copy_text(slash == NULL ? "." : output);
+    if (session->scratch == NULL) return spot_fail_memory(err, "a path");
+    if (slash != NULL) session->scratch[slash - output + (slash == output)] = '\0';
+    return SPOT_OK;
+}
+
 int session_engine(struct session *session, struct spot_error *err)
 {
+    int status = find_scratch(session, err);
+    if (status < 0) return status;
     const struct spot_engine_options options = {.device = session->device,
                                                 .threads = (int32_t)session->threads,
                                                 .log = log_line,
                                                 .stopped = engine_stopped,
+                                                .streamed = engine_streamed,
                                                 .arg = session,
+                                                .memory = session->memory,
+                                                .scratch = session->scratch,
                                                 .cuda_library = session->cuda_library};
     return spot_engine_open(&options, &session->engine, err);
 }
 
 /* ---- Stopping ------------------------------------------------------------------------------ */
 
-/* Resident memory of this process, or 0 where /proc does not tell. */
-static int64_t resident_bytes(void)
-{
-    FILE *file = fopen("/proc/self/statm", "r");
-    long long total = 0, resident = 0;
-    if (file == NULL) return 0;
-    if (fscanf(file, "%lld %lld", &total, &resident) != 2) resident = 0;
-    fclose(file);
-    return resident * sysconf(_SC_PAGESIZE);
-}
-
 int session_stopped(struct session *session)
 {
     if (stop_requested() != 0) return 1;
-    if (session->memory > 0 && resident_bytes() > session->memory) session->over_memory = true;
+    if (session->memory > 0 && resident_bytes(session->memory) > session->memory)
+        session->over_memory = true;
     return session->over_memory;
 }
 

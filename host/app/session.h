@@ -15,11 +15,12 @@ struct session {
 
     /* What the common options say. */
     const char *device;
-    char *cuda_library; /* from the configuration, or NULL */
+    char *cuda_library;                        /* from the configuration, or NULL */
     int64_t threads, memory, batch_rows, seed; /* 0: not limited, or as many as sensible */
     enum spot_log_level level;
 
     spot_engine *engine; /* NULL until session_engine */
+    char *scratch;       /* from then on: where temporary files go, NULL: the default */
     struct progress progress;
     double started;
     bool over_memory; /* why a step was stopped, when no signal asked for it */

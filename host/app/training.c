@@ -77,6 +77,13 @@ out:
     return status;
 }
 
+/* What looks at rows one by one needs them in memory; so does what is drawn. */
+static bool needs_memory(const struct training *job)
+{
+    const struct arguments *arguments = &job->session->arguments;
+    return job->needs_memory || given(arguments, OPTION_TABLE) || given(arguments, OPTION_PLOTS);
+}
+
 int training_read(struct training *job, const char *weight_column, struct spot_error *err)
 {
     struct session *session = job->session;
@@ -88,9 +95,14 @@ int training_read(struct training *job, const char *weight_column, struct spot_e
     SPOT_TRY(map_columns(session->config, coordinates, &reading.carried_count, err));
     reading.carried = coordinates;
     if (!given(&session->arguments, OPTION_PLOTS)) reading.carried_count = 0;
+    if (!needs_memory(job)) {
+        reading.memory = session->memory;
+        reading.scratch = session->scratch;
+    }
     status = prepare_table(&reading, engine_pool(session->engine), &job->data, err);
     progress_clear(&session->progress);
     if (status < 0) return status;
+    if (job->data.file != NULL) job->reader = row_file_reader(job->data.file);
     session_log(session, SPOT_LOG_INFO, "read %lld rows of %d features", (long long)job->data.rows,
                 job->data.columns);
     if (job->data.table_rows > job->data.rows)
@@ -109,7 +121,8 @@ struct spot_matrix training_rows(const struct training *job)
     return (struct spot_matrix){.values = job->data.values,
                                 .weights = job->data.weights,
                                 .rows = job->data.rows,
-                                .columns = job->data.columns};
+                                .columns = job->data.columns,
+                                .reader = job->data.file != NULL ? &job->reader : NULL};
 }
 
 int training_check_range(const struct training *job, int32_t lowest_k, int32_t highest_k,

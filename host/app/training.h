@@ -13,7 +13,9 @@
 struct training {
     struct session *session;
     struct prepared data;
-    char **file_names; /* (data.columns) from the encoder's file beside a .npy, or NULL */
+    struct spot_reader reader; /* of data.file */
+    bool needs_memory;         /* set before training_read: the rows must not stay in a file */
+    char **file_names;         /* (data.columns) from the encoder's file beside a .npy, or NULL */
     struct model model;
     spot_checkpoint *checkpoint; /* of the fits, or NULL (resume.h) */
     char *checkpoint_path;

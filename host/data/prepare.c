@@ -104,7 +104,9 @@ static int keep(struct preparing *preparing, struct kept_batch *kept, struct spo
     preparing->kept[preparing->kept_count++] = kept;
     preparing->kept_bytes += kept->bytes;
     int64_t bytes = preparing->kept_bytes + encoder_values_bytes(preparing->intake.encoder);
-    preparing->rereads = bytes > preparing->kept_limit + 16 * preparing->out->table_rows;
+    const bool bounded = preparing->intake.options->memory > 0;
+    preparing->rereads =
+        bytes > preparing->kept_limit + (bounded ? 0 : 16 * preparing->out->table_rows);
     if (preparing->rereads) forget_kept(preparing);
     return SPOT_OK;
 }
@@ -292,12 +294,32 @@ static void encode_discard(void *arg, struct batch *batch)
     batch->user = NULL;
 }
 
+/* Appends an encoded batch to the file that takes the matrix's place. */
+static int spool_encoded(struct preparing *preparing, const struct batch *batch,
+                         const struct encoded *encoded, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    double *weights = NULL;
+    if (preparing->intake.weight >= 0) {
+        weights = spot_alloc(encoded->rows, sizeof *weights);
+        if (weights == NULL) return spot_fail_memory(err, "the sample weights");
+        status = copy_weights(&preparing->intake, batch, encoded->kept, weights, err);
+    }
+    if (status == SPOT_OK)
+        status =
+            row_file_append(preparing->out->file, encoded->rows, encoded->values, weights, err);
+    preparing->out->rows += encoded->rows;
+    free(weights);
+    return status;
+}
+
 /* Appends an encoded batch to the matrix. */
 static int append_encoded(struct preparing *preparing, const struct batch *batch,
                           const struct encoded *encoded, struct spot_error *err)
 {
     struct prepared *out = preparing->out;
     const struct intake *intake = &preparing->intake;
+    if (out->file != NULL) return spool_encoded(preparing, batch, encoded, err);
     void *values = out->values, *weights = out->weights;
     size_t row = (size_t)out->columns * sizeof *out->values;
     int status = spot_grow(&values, &preparing->values_capacity, out->rows + encoded->rows, row);
@@ -349,8 +371,13 @@ static int encode_table(struct preparing *preparing, int64_t expected, struct sp
     struct prepared *out = preparing->out;
     struct table_visitor visitor = {encode_work, encode_take, encode_discard, pass_progress,
                                     preparing};
+    const struct prepare_options *options = intake->options;
     out->rows = 0;
-    if (expected > 0) {
+    if (options->memory > 0) {
+        int status =
+            row_file_make(options->scratch, out->columns, intake->weight >= 0, &out->file, err);
+        if (status < 0) return status;
+    } else if (expected > 0) {
         out->values = spot_alloc(expected, (size_t)out->columns * sizeof *out->values);
         if (out->values == NULL) return spot_fail_memory(err, "the matrix");
         preparing->values_capacity = expected;
@@ -373,11 +400,15 @@ static int copy_names(struct prepared *out, const char *const *names, struct spo
     return SPOT_OK;
 }
 
-static int prepare_npy(const char *path, struct prepared *out, struct spot_error *err)
+static int prepare_npy(const char *path, bool stays, struct prepared *out, struct spot_error *err)
 {
     struct npy_file *file = NULL;
     double start = now();
     int status;
+    if (stays) {
+        SPOT_TRY(row_file_open(path, &out->file, &out->rows, &out->columns, err));
+        return copy_names(out, NULL, err);
+    }
     SPOT_TRY(npy_open(path, &file, &out->rows, &out->columns, err));
     out->values = spot_alloc(out->rows, (size_t)out->columns * sizeof *out->values);
     if (out->values == NULL) {
@@ -391,6 +422,14 @@ static int prepare_npy(const char *path, struct prepared *out, struct spot_error
 out:
     npy_close(file);
     return status;
+}
+
+/* Whether the matrix would take too much of a limited memory. */
+static bool exceeds_memory(const struct preparing *preparing)
+{
+    const struct prepared *out = preparing->out;
+    const int64_t limit = preparing->intake.options->memory, row = (int64_t)out->columns * 4 + 8;
+    return limit > 0 && out->rows > limit / 8 / row;
 }
 
 /* Trains: observes, fits, encodes. Or scores: encodes. */
@@ -408,6 +447,10 @@ static int prepare_text(struct preparing *preparing, struct spot_error *err)
     out->read_seconds = now() - start;
     start = now();
     out->columns = encoder_width(intake->encoder);
+    if (!preparing->rereads && exceeds_memory(preparing)) {
+        forget_kept(preparing);
+        preparing->rereads = true;
+    }
     if (fits && !preparing->rereads) {
         SPOT_TRY(encode_kept(preparing, err));
     } else {
@@ -442,7 +485,8 @@ int prepare_table_within(const struct prepare_options *options, struct spot_pool
     memset(out, 0, sizeof *out);
     SPOT_TRY(intake_paths(&preparing.intake, err));
     SPOT_TRY(intake_is_npy(&preparing.intake, &npy, err));
-    status = npy ? prepare_npy(preparing.intake.paths[0], out, err) : prepare_text(&preparing, err);
+    status = npy ? prepare_npy(preparing.intake.paths[0], options->memory > 0, out, err)
+                 : prepare_text(&preparing, err);
 out:
     forget_kept(&preparing);
     ids_clear(&preparing.ids);
@@ -460,7 +504,9 @@ out:
 int prepare_table(const struct prepare_options *options, struct spot_pool *pool,
                   struct prepared *out, struct spot_error *err)
 {
-    return prepare_table_within(options, pool, KEPT_BYTES, out, err);
+    const int64_t share = options->memory / 8;
+    const int64_t kept = share > 0 && share < KEPT_BYTES ? share : KEPT_BYTES;
+    return prepare_table_within(options, pool, kept, out, err);
 }
 
 void prepared_free(struct prepared *prepared)
@@ -469,6 +515,7 @@ void prepared_free(struct prepared *prepared)
         free(prepared->names[j]);
     free(prepared->names);
     free(prepared->values);
+    row_file_close(prepared->file);
     free(prepared->weights);
     for (int32_t i = 0; i < PREPARE_CARRIED; i++)
         free(prepared->carried[i]);

@@ -4,6 +4,7 @@
 #define SPOT_DATA_PREPARE_H
 
 #include "data/encoder.h"
+#include "data/row_file.h"
 
 enum { PREPARE_CARRIED = 2 };
 
@@ -19,6 +20,9 @@ struct prepare_options {
     int32_t carried_count;         /* at most PREPARE_CARRIED */
     const char *id_column;         /* kept as text beside the rows; NULL: none */
     const char *spool_dir;         /* where standard input is kept if it must be read twice */
+    int64_t memory;      /* bytes; not 0: the rows stay in a file unless they are far fewer. Only
+                            without carried columns and ids */
+    const char *scratch; /* folder of that file; NULL: $TMPDIR or /tmp */
     /* rows so far, bytes so far, bytes in all (0: unknown), seconds; not 0: stop. May be NULL */
     int (*progress)(void *arg, int64_t rows, int64_t bytes, int64_t total);
     void (*warn)(void *arg, const char *text); /* may be NULL */
@@ -26,7 +30,8 @@ struct prepare_options {
 };
 
 struct prepared {
-    float *values;                    /* (rows, columns) row-major */
+    float *values;                    /* (rows, columns) row-major, NULL where they are in `file` */
+    struct row_file *file;            /* rows and weights, or NULL */
     double *weights;                  /* (rows) or NULL */
     double *carried[PREPARE_CARRIED]; /* each (rows), NaN is missing; NULL past carried_count */
     int64_t rows;                     /* of the matrix */
