@@ -1,99 +1,299 @@
-/* Scoring forests on the CPU, by the definition: every row walks down every tree. */
+/* Scoring forests on the CPU: blocks of 64 rows through groups of trees where a tree can be sliced
+ * (forest_plan.h), row by row where not and for a few rows. Leaves are added tree by tree, so both
+ * ways give the same bits. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "fallback/cpu.h"
+#include "fallback/forest_plan.h"
 #include "fallback/forest_walk.h"
 
-struct forest_plan {
-    const struct forest *forest;
-};
-
-enum { SCORE_ROWS = 256 }; /* of a task */
+/* Rows of a task, so that the trees of a group serve many blocks while they are in cache; fewer
+ * where there are many outputs. Below FEW_ROWS a block is not worth its ranks. */
+enum { TASK_SCORED = 1024, FEW_ROWS = 8, TASK_SUMS = 1 << 14, MOST_COLUMNS = 1 << 24 };
 
 struct scoring {
-    const struct forest *forest;
+    const struct forest_plan *plan;
     const struct spot_forest_rows *rows;
     int32_t first, trees;
     double *margins; /* (rows, outputs) or NULL */
     int32_t *leaves; /* (rows, trees) or NULL */
+    int64_t task_rows;
+    char *rooms; /* (threads, room_bytes) */
+    int64_t room_bytes;
 };
 
+/* A thread's room: everything about the rows of one task. */
+struct room {
+    uint64_t *work;  /* (2^depth - 1, FOREST_GROUP) */
+    uint8_t *places; /* (FOREST_GROUP, FOREST_ROWS) */
+    float *sums32;   /* (outputs, task_rows), or */
+    double *sums64;
+    uint8_t *ranks; /* (blocks, slots, FOREST_ROWS) */
+};
+
+/* ---- Row by row ----------------------------------------------------------------------------- */
+
 /* float32 sums are kept in doubles, which hold them exactly. */
-static void add_leaf(const struct forest *forest, int32_t tree, double value, double *margin)
+static double add_leaf(const struct forest *forest, int32_t tree, double value, double margin)
 {
-    if (forest->rules == FOREST_LIGHTGBM) {
-        *margin += value;
-        return;
-    }
+    if (forest->rules == FOREST_LIGHTGBM) return margin + value;
     float leaf = (float)value;
     if (forest->tree_weight != NULL) leaf *= forest->tree_weight[tree];
-    *margin = (double)((float)*margin + leaf);
+    return (double)((float)margin + leaf);
 }
 
-static void score_row(const struct scoring *scoring, int64_t row)
+/* What a leaf adds to an output. */
+static double leaf_of_output(const struct forest *forest, int64_t leaf, int32_t output,
+                             const struct spot_forest_rows *rows, int64_t row)
 {
-    const struct forest *forest = scoring->forest;
+    if (forest->vector != NULL && forest->vector[leaf] >= 0)
+        return forest->leaf_vectors[forest->vector[leaf] * forest->outputs + output];
+    return leaf_value(forest, leaf, rows, row);
+}
+
+static int64_t walk_tree(const struct scoring *scoring, int32_t tree, int64_t row)
+{
+    const struct forest *forest = scoring->plan->forest;
+    const int64_t leaf = forest_leaf(forest, tree, scoring->rows, row);
+    if (scoring->leaves != NULL)
+        scoring->leaves[row * scoring->trees + tree - scoring->first] =
+            (int32_t)(leaf - forest->first_node[tree]);
+    return leaf;
+}
+
+/* The outputs that a tree adds to. */
+static void outputs_of(const struct forest *forest, int32_t tree, int32_t *first, int32_t *end)
+{
+    *first = forest->tree_output[tree] >= 0 ? forest->tree_output[tree] : 0;
+    *end = forest->tree_output[tree] >= 0 ? *first + 1 : forest->outputs;
+}
+
+static void walk_row(const struct scoring *scoring, int64_t row)
+{
+    const struct forest *forest = scoring->plan->forest;
     double *margins = scoring->margins != NULL ? scoring->margins + row * forest->outputs : NULL;
-    for (int32_t t = 0; t < scoring->trees; t++) {
-        const int32_t tree = scoring->first + t, output = forest->tree_output[tree];
-        const int64_t leaf = forest_leaf(forest, tree, scoring->rows, row);
-        if (scoring->leaves != NULL)
-            scoring->leaves[row * scoring->trees + t] = (int32_t)(leaf - forest->first_node[tree]);
-        if (margins == NULL) continue;
-        if (output >= 0) {
-            add_leaf(forest, tree, leaf_value(forest, leaf, scoring->rows, row), &margins[output]);
-            continue;
+    for (int32_t t = scoring->first; t < scoring->first + scoring->trees; t++) {
+        int32_t output, end;
+        const int64_t leaf = walk_tree(scoring, t, row);
+        outputs_of(forest, t, &output, &end);
+        for (; margins != NULL && output < end; output++) {
+            double value = leaf_of_output(forest, leaf, output, scoring->rows, row);
+            margins[output] = add_leaf(forest, t, value, margins[output]);
         }
-        const double *values = forest->leaf_vectors + forest->vector[leaf] * forest->outputs;
-        for (int32_t o = 0; o < forest->outputs; o++)
-            add_leaf(forest, tree, values[o], &margins[o]);
+    }
+}
+
+/* One tree for the rows of a task. */
+static void walk_task(const struct scoring *scoring, int32_t tree, int64_t first, int64_t rows,
+                      const struct room *room)
+{
+    const struct forest *forest = scoring->plan->forest;
+    for (int64_t i = 0; i < rows; i++) {
+        int32_t output, end;
+        const int64_t leaf = walk_tree(scoring, tree, first + i);
+        outputs_of(forest, tree, &output, &end);
+        for (; scoring->margins != NULL && output < end; output++) {
+            const int64_t at = output * scoring->task_rows + i;
+            double value = leaf_of_output(forest, leaf, output, scoring->rows, first + i);
+            if (room->sums32 != NULL)
+                room->sums32[at] = (float)add_leaf(forest, tree, value, (double)room->sums32[at]);
+            else
+                room->sums64[at] = add_leaf(forest, tree, value, room->sums64[at]);
+        }
+    }
+}
+
+/* ---- By blocks ------------------------------------------------------------------------------ */
+
+static int64_t bytes_of(const struct scoring *scoring, struct room *room, char *begin)
+{
+    const struct forest_plan *plan = scoring->plan;
+    const struct forest *forest = plan->forest;
+    const bool narrow = forest->rules == FOREST_XGBOOST;
+    const int64_t work = ((1 << FOREST_MOST_DEPTH) * FOREST_GROUP) * (int64_t)sizeof(uint64_t);
+    const int64_t places = FOREST_GROUP * FOREST_ROWS;
+    const int64_t sums =
+        forest->outputs * scoring->task_rows * (int64_t)(narrow ? sizeof(float) : sizeof(double));
+    if (room != NULL) {
+        room->work = (uint64_t *)(void *)begin;
+        room->places = (uint8_t *)begin + work;
+        room->sums32 = narrow ? (float *)(void *)(begin + work + places) : NULL;
+        room->sums64 = narrow ? NULL : (double *)(void *)(begin + work + places);
+        room->ranks = (uint8_t *)begin + work + places + sums;
+    }
+    return work + places + sums + (plan->slots + 1) * scoring->task_rows;
+}
+
+/* Between margins (rows, outputs) and the sums of a task (outputs, task_rows). */
+static void take_margins(const struct scoring *scoring, int64_t first, int64_t rows,
+                         const struct room *room)
+{
+    const int32_t outputs = scoring->plan->forest->outputs;
+    for (int32_t o = 0; scoring->margins != NULL && o < outputs; o++)
+        for (int64_t i = 0; i < rows; i++) {
+            const double margin = scoring->margins[(first + i) * outputs + o];
+            const int64_t at = o * scoring->task_rows + i;
+            if (room->sums32 != NULL)
+                room->sums32[at] = (float)margin;
+            else
+                room->sums64[at] = margin;
+        }
+}
+
+static void give_margins(const struct scoring *scoring, int64_t first, int64_t rows,
+                         const struct room *room)
+{
+    const int32_t outputs = scoring->plan->forest->outputs;
+    for (int32_t o = 0; scoring->margins != NULL && o < outputs; o++)
+        for (int64_t i = 0; i < rows; i++) {
+            const int64_t at = o * scoring->task_rows + i;
+            scoring->margins[(first + i) * outputs + o] =
+                room->sums32 != NULL ? (double)room->sums32[at] : room->sums64[at];
+        }
+}
+
+static void rank_task(const struct scoring *scoring, int64_t first, int64_t rows,
+                      const struct room *room)
+{
+    const struct forest_plan *plan = scoring->plan;
+    for (int64_t i = 0; i < rows; i += FOREST_ROWS) {
+        struct spot_forest_rows block = *scoring->rows;
+        block.rows = rows - i < FOREST_ROWS ? rows - i : FOREST_ROWS;
+        if (block.values != NULL) block.values += (first + i) * block.columns;
+        if (block.values64 != NULL) block.values64 += (first + i) * block.columns;
+        plan->kernels->rank(plan, &block, room->ranks + i * plan->slots);
+    }
+}
+
+/* Adds one tree of a group to a block, or writes its leaves. */
+static void add_tree(const struct scoring *scoring, const struct sliced_group *group, int32_t tree,
+                     int64_t first, int64_t rows, int64_t at, const struct room *room)
+{
+    const struct forest_plan *plan = scoring->plan;
+    const int64_t lane = tree - group->first;
+    const int64_t leaves = group->leaves + (lane << group->depth);
+    const uint8_t *places = room->places + lane * FOREST_ROWS;
+    const int64_t sums = plan->forest->tree_output[tree] * scoring->task_rows + at;
+    for (int64_t i = 0; scoring->leaves != NULL && i < FOREST_ROWS && at + i < rows; i++)
+        scoring->leaves[(first + at + i) * scoring->trees + tree - scoring->first] =
+            plan->leaf_nodes[leaves + places[i]];
+    if (scoring->margins == NULL) return;
+    if (room->sums32 != NULL)
+        plan->kernels->add32(plan->leaves32 + leaves, group->depth, places, room->sums32 + sums);
+    else
+        plan->kernels->add64(plan->leaves64 + leaves, places, room->sums64 + sums);
+}
+
+/* A group's trees [begin, end) for the rows of a task. */
+static void score_group(const struct scoring *scoring, const struct sliced_group *group,
+                        int32_t begin, int32_t end, int64_t first, int64_t rows,
+                        const struct room *room)
+{
+    const struct forest_plan *plan = scoring->plan;
+    for (int32_t t = begin; group->depth == 0 && t < end; t++)
+        walk_task(scoring, t, first, rows, room);
+    for (int64_t at = 0; group->depth > 0 && at < rows; at += FOREST_ROWS) {
+        plan->kernels->leaves(plan, group, room->ranks + at * plan->slots, room->work,
+                              room->places);
+        for (int32_t t = begin; t < end; t++)
+            add_tree(scoring, group, t, first, rows, at, room);
     }
 }
 
 static void score_task(void *arg, int64_t task, int worker)
 {
     const struct scoring *scoring = arg;
-    const int64_t rows = scoring->rows->rows;
-    const int64_t end = (task + 1) * SCORE_ROWS < rows ? (task + 1) * SCORE_ROWS : rows;
-    (void)worker;
-    for (int64_t row = task * SCORE_ROWS; row < end; row++)
-        score_row(scoring, row);
+    const struct forest_plan *plan = scoring->plan;
+    const int64_t first = task * scoring->task_rows;
+    const int64_t left = scoring->rows->rows - first;
+    const int64_t rows = left < scoring->task_rows ? left : scoring->task_rows;
+    const int32_t last = scoring->first + scoring->trees;
+    struct room room;
+    bytes_of(scoring, &room, scoring->rooms + worker * scoring->room_bytes);
+    take_margins(scoring, first, rows, &room);
+    rank_task(scoring, first, rows, &room);
+    for (int32_t g = 0; g < plan->groups_count; g++) {
+        const struct sliced_group *group = &plan->groups[g];
+        const int32_t begin = group->first > scoring->first ? group->first : scoring->first;
+        const int32_t end = group->first + group->trees < last ? group->first + group->trees : last;
+        if (begin < end) score_group(scoring, group, begin, end, first, rows, &room);
+    }
+    give_margins(scoring, first, rows, &room);
 }
 
-static int plan_open(struct backend *backend, const struct forest *forest, struct forest_plan **out,
-                     struct spot_error *err)
+static int64_t rows_of_task(const struct forest *forest)
 {
-    (void)backend;
-    *out = malloc(sizeof **out);
-    if (*out == NULL) return spot_fail_memory(err, "the forest");
-    (*out)->forest = forest;
+    int64_t rows = TASK_SUMS / forest->outputs / FOREST_ROWS * FOREST_ROWS;
+    if (rows > TASK_SCORED) return TASK_SCORED;
+    return rows < FOREST_ROWS ? FOREST_ROWS : rows;
+}
+
+static int score_blocks(struct scoring *scoring, const struct backend_host *host,
+                        struct spot_error *err)
+{
+    const int64_t rows = scoring->rows->rows;
+    scoring->task_rows = rows_of_task(scoring->plan->forest);
+    const int64_t tasks = (rows + scoring->task_rows - 1) / scoring->task_rows;
+    const bool shared = host != NULL && tasks > 1;
+    scoring->room_bytes = (bytes_of(scoring, NULL, NULL) + 63) / 64 * 64;
+    scoring->rooms = spot_alloc(shared ? host->threads : 1, (size_t)scoring->room_bytes);
+    if (scoring->rooms == NULL) return spot_fail_memory(err, "the rows' ranks");
+    if (shared) host->parallel(host->parallel_arg, tasks, score_task, scoring);
+    for (int64_t task = 0; !shared && task < tasks; task++)
+        score_task(scoring, task, 0);
+    free(scoring->rooms);
     return SPOT_OK;
 }
 
-static void plan_close(struct forest_plan *plan)
+/* ---- Row by row, on all threads ------------------------------------------------------------- */
+
+static void walk_rows_task(void *arg, int64_t task, int worker)
 {
-    free(plan);
+    const struct scoring *scoring = arg;
+    const int64_t rows = scoring->rows->rows, first = task * scoring->task_rows;
+    const int64_t end = first + scoring->task_rows < rows ? first + scoring->task_rows : rows;
+    (void)worker;
+    for (int64_t row = first; row < end; row++)
+        walk_row(scoring, row);
+}
+
+static void walk_rows(struct scoring *scoring, const struct backend_host *host)
+{
+    scoring->task_rows = FOREST_ROWS;
+    const int64_t tasks = (scoring->rows->rows + FOREST_ROWS - 1) / FOREST_ROWS;
+    if (host != NULL && tasks > 1)
+        host->parallel(host->parallel_arg, tasks, walk_rows_task, scoring);
+    for (int64_t task = 0; !(host != NULL && tasks > 1) && task < tasks; task++)
+        walk_rows_task(scoring, task, 0);
+}
+
+static int plan_open(struct backend *backend, const struct forest *forest,
+                     struct forest_plan **plan, struct spot_error *err)
+{
+    (void)backend;
+    return forest_plan_open(forest, plan, err);
 }
 
 static int score(const struct forest_plan *plan, const struct backend_host *host,
                  const struct spot_forest_rows *rows, int32_t first, int32_t trees, double *margins,
                  int32_t *leaves, struct spot_error *err)
 {
-    struct scoring scoring = {plan->forest, rows, first, trees, margins, leaves};
-    const int64_t tasks = (rows->rows + SCORE_ROWS - 1) / SCORE_ROWS;
-    (void)err;
-    if (host != NULL && tasks > 1) {
-        host->parallel(host->parallel_arg, tasks, score_task, &scoring);
-        return SPOT_OK;
-    }
-    for (int64_t task = 0; task < tasks; task++)
-        score_task(&scoring, task, 0);
+    struct scoring scoring = {.plan = plan,
+                              .rows = rows,
+                              .first = first,
+                              .trees = trees,
+                              .margins = margins,
+                              .leaves = leaves};
+    if (plan->kernels != NULL && rows->rows >= FEW_ROWS && rows->columns < MOST_COLUMNS) return score_blocks(&scoring, host, err);
+    walk_rows(&scoring, host);
     return SPOT_OK;
 }
 
 const struct backend_trees cpu_trees = {
     .plan = plan_open,
-    .plan_close = plan_close,
+    .plan_close = forest_plan_close,
     .score = score,
 };
