@@ -287,7 +287,8 @@ static int score(const struct forest_plan *plan, const struct backend_host *host
                               .trees = trees,
                               .margins = margins,
                               .leaves = leaves};
-    if (plan->kernels != NULL && rows->rows >= FEW_ROWS && rows->columns < MOST_COLUMNS) return score_blocks(&scoring, host, err);
+    if (plan->kernels != NULL && rows->rows >= FEW_ROWS && rows->columns < MOST_COLUMNS)
+        return score_blocks(&scoring, host, err);
     walk_rows(&scoring, host);
     return SPOT_OK;
 }

@@ -13,33 +13,48 @@ enum { LANES = 16 };
 
 /* ---- Ranks ---------------------------------------------------------------------------------- */
 
-/* How many of up to 255 ascending thresholds are <= x, in each lane; NaN behind the last one. The
- * highest four bits come from 16 pivots in a register. */
-ALWAYS_INLINE __m512i rank_floats(const struct rank_column *column, __m512 x)
+/* How many of up to 255 ascending thresholds are <= x, in each lane; NaN behind the last one. */
+ALWAYS_INLINE __m512i rank_all(const struct rank_column *column, __m512 x)
 {
-    const float *t = column->thresholds;
     __m512i rank = _mm512_setzero_si512();
-    if (column->count > 15) {
-        const __m512i every = _mm512_set_epi32(255, 239, 223, 207, 191, 175, 159, 143, 127, 111, 95,
-                                               79, 63, 47, 31, 15);
-        const __m512 pivots = _mm512_i32gather_ps(every, t, 4);
-        for (int step = 8; step > 0; step /= 2) {
-            __m512i at = _mm512_add_epi32(rank, _mm512_set1_epi32(step - 1));
-            __mmask16 reached =
-                _mm512_cmp_ps_mask(_mm512_permutexvar_ps(at, pivots), x, _CMP_LE_OQ);
-            rank = _mm512_mask_add_epi32(rank, reached, rank, _mm512_set1_epi32(step));
-        }
-        rank = _mm512_slli_epi32(rank, 4);
-    }
-    const __m512 low = _mm512_loadu_ps(t);
-    for (int step = 8; step > 0; step /= 2) {
+    for (int step = column->count > 15 ? 128 : 8; step > 0; step /= 2) {
         __m512i at = _mm512_add_epi32(rank, _mm512_set1_epi32(step - 1));
-        __m512 there =
-            column->count > 15 ? _mm512_i32gather_ps(at, t, 4) : _mm512_permutexvar_ps(at, low);
+        __m512 there = _mm512_i32gather_ps(at, column->thresholds, 4);
         rank = _mm512_mask_add_epi32(rank, _mm512_cmp_ps_mask(there, x, _CMP_LE_OQ), rank,
                                      _mm512_set1_epi32(step));
     }
     return rank;
+}
+
+/* The same from the thresholds below x's bucket on. max gives its second operand for NaN. */
+ALWAYS_INLINE __m512i rank_bucket(const struct rank_column *column, __m512 x, int32_t steps)
+{
+    __m512 at = _mm512_mul_ps(_mm512_sub_ps(x, _mm512_set1_ps(column->origin)),
+                              _mm512_set1_ps(column->scale));
+    at = _mm512_min_ps(_mm512_max_ps(at, _mm512_setzero_ps()),
+                       _mm512_set1_ps((float)(FOREST_BUCKETS - 1)));
+    __m512i rank = _mm512_and_si512(
+        _mm512_i32gather_epi32(_mm512_cvttps_epi32(at), column->below, 1), _mm512_set1_epi32(255));
+    for (int step = (1 << steps) / 2; step > 0; step /= 2) {
+        __m512i place = _mm512_add_epi32(rank, _mm512_set1_epi32(step - 1));
+        __m512 there = _mm512_i32gather_ps(place, column->thresholds, 4);
+        rank = _mm512_mask_add_epi32(rank, _mm512_cmp_ps_mask(there, x, _CMP_LE_OQ), rank,
+                                     _mm512_set1_epi32(step));
+    }
+    return rank;
+}
+
+ALWAYS_INLINE __m512i rank_floats(const struct rank_column *column, __m512 x)
+{
+    if (column->below == NULL) return rank_all(column, x);
+    switch (column->steps) {
+    case 1:
+        return rank_bucket(column, x, 1);
+    case 2:
+        return rank_bucket(column, x, 2);
+    default:
+        return rank_bucket(column, x, 3);
+    }
 }
 
 /* Which lanes are missing, and x as the rest of the column sees it. */

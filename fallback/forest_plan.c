@@ -94,23 +94,66 @@ static struct rank_column *add_column(struct lowering *in, int32_t feature,
     return column;
 }
 
+/* As the kernels compute it. */
+static int32_t bucket_of(const struct rank_column *column, float x)
+{
+    const float at = (x - column->origin) * column->scale;
+    if (!(at > 0.0f)) return 0;
+    return at < (float)(FOREST_BUCKETS - 1) ? (int32_t)at : FOREST_BUCKETS - 1;
+}
+
+/* Buckets pay where thresholds are spread evenly enough; quantiles of most data are. */
+enum { MOST_STEPS = 3 };
+
+static int set_buckets(struct rank_column *column, struct spot_error *err)
+{
+    int32_t count = column->count, most = 0;
+    while (count > 0 && isnan(column->thresholds[count - 1]))
+        count--; /* of x <= inf */
+    column->steps = 8;
+    if (count < 2) return SPOT_OK;
+    const float last = column->thresholds[count - 1];
+    column->origin = column->thresholds[0];
+    column->scale = (float)FOREST_BUCKETS / (last - column->origin);
+    if (!isfinite(column->scale) || !isfinite(column->origin) || column->scale == 0.0f)
+        return SPOT_OK;
+    int32_t buckets[FOREST_BUCKETS + 1] = {0}; /* thresholds of each, then up to each */
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t here = ++buckets[bucket_of(column, column->thresholds[i]) + 1];
+        if (here > most) most = here;
+    }
+    if (most >= 1 << MOST_STEPS) return SPOT_OK;
+    for (column->steps = 0; most >= 1 << column->steps;)
+        column->steps++;
+    column->below = spot_alloc_zero(FOREST_BUCKETS + 3, sizeof *column->below);
+    if (column->below == NULL) return spot_fail_memory(err, "the thresholds");
+    for (int32_t b = 1; b < FOREST_BUCKETS; b++) {
+        buckets[b] += buckets[b - 1];
+        column->below[b] = (uint8_t)buckets[b];
+    }
+    return SPOT_OK;
+}
+
+enum { PADDED_THRESHOLDS = 256 + 8 };
+
 static int set_thresholds(const struct lowering *in, struct rank_column *column,
                           const struct split *splits, int32_t count, struct spot_error *err)
 {
     const bool xgboost = in->forest->rules == FOREST_XGBOOST;
     column->count = count;
-    column->thresholds = spot_alloc(256, sizeof *column->thresholds);
+    /* A search by buckets may look a few places past the last threshold. */
+    column->thresholds = spot_alloc(PADDED_THRESHOLDS, sizeof *column->thresholds);
     if (!xgboost) column->thresholds64 = spot_alloc(count, sizeof *column->thresholds64);
     if (column->thresholds == NULL || (!xgboost && column->thresholds64 == NULL))
         return spot_fail_memory(err, "the thresholds");
-    for (int32_t i = 0; i < 256; i++)
+    for (int32_t i = 0; i < PADDED_THRESHOLDS; i++)
         column->thresholds[i] = NAN;
     for (int32_t i = 0; i < count; i++) {
         const double t = splits[i].threshold;
         column->thresholds[i] = xgboost ? (float)t : above(t);
         if (!xgboost) column->thresholds64[i] = t;
     }
-    return SPOT_OK;
+    return set_buckets(column, err);
 }
 
 /* A column for each run of splits of one feature; too many thresholds make no column. */
@@ -377,6 +420,7 @@ void forest_plan_close(struct forest_plan *plan)
     for (int32_t c = 0; c < plan->columns_count; c++) {
         free(plan->columns[c].thresholds);
         free(plan->columns[c].thresholds64);
+        free(plan->columns[c].below);
     }
     free(plan->columns);
     free(plan->groups);

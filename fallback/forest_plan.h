@@ -14,6 +14,7 @@ enum {
     FOREST_GROUP = 8,      /* trees whose outcomes are worked on together */
     FOREST_MOST_DEPTH = 8, /* of trees that are sliced */
     FOREST_MOST_THRESHOLDS = 255,
+    FOREST_BUCKETS = 1024, /* of a column\'s range */
 };
 
 /* What counts as missing in a column of ranks. */
@@ -34,6 +35,13 @@ struct rank_column {
     float *thresholds;    /* (256) ascending, then NaN: x >= t counts */
     double *thresholds64; /* (count) the same for float64 rows: x > t counts; or NULL */
     int32_t slot;         /* of missing to the left; the other one follows */
+
+    /* Where a search begins: bucket (x - origin) * scale, held within [0, 1023], which never goes
+     * down as x goes up, has `below` thresholds in the buckets before it, and so few of its own
+     * that `steps` halvings find the rank. */
+    float origin, scale;
+    int32_t steps;
+    uint8_t *below; /* (FOREST_BUCKETS + 3) or NULL: search all thresholds */
 };
 
 /* Eight trees, each filled up to a complete one of the group's depth. Node 0 is the root, the

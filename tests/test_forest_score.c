@@ -1,0 +1,304 @@
+/* Random forests, scored by blocks and row by row, against the definition (fallback/forest_walk.h):
+ * all rules and kinds of nodes, rows on the thresholds and one unit beside them, odd values, ragged
+ * numbers of rows, parts of the trees. */
+#define _POSIX_C_SOURCE 200809L
+#include "backend/engine.h"
+#include "fallback/forest_walk.h"
+#include "fitting.h"
+#include "models/forest.h"
+
+enum { MOST_NODES = 40000 };
+
+/* How to draw a forest. */
+struct recipe {
+    enum forest_rules rules;
+    int32_t features, outputs, trees, depth;
+    int32_t levels;  /* different thresholds of a feature, at most */
+    int categorical; /* one split in three */
+    int vectors, linear, weights;
+    double stop;   /* chance that a node is a leaf */
+    double spread; /* thresholds lie within +-spread, evenly or not */
+    int uneven;
+};
+
+static double threshold_of(const struct recipe *recipe, int32_t level)
+{
+    const double at = recipe->levels > 1 ? 2.0 * level / (recipe->levels - 1) - 1 : 0;
+    return recipe->spread * (recipe->uneven ? at * at * at * at * at : at);
+}
+
+static uint8_t draw_flags(const struct recipe *recipe, uint64_t *state)
+{
+    uint8_t flags = next_uniform(state) < 0.5 ? NODE_DEFAULT_LEFT : 0;
+    if (recipe->rules == FOREST_XGBOOST) return flags;
+    const double missing = next_uniform(state);
+    return flags | (missing < 0.4 ? NODE_MISSING_NAN : missing < 0.7 ? NODE_MISSING_ZERO : 0);
+}
+
+/* Draws the subtree at `node` of the tree that begins at `root`; returns the nodes used so far. */
+static int64_t draw_node(const struct recipe *recipe, struct forest *forest, int64_t root,
+                         int64_t node, int64_t used, int32_t left, int64_t *words, uint64_t *state)
+{
+    const int64_t at = root + node;
+    forest->left[at] = -1;
+    forest->value[at] = (double)(float)(next_uniform(state) - 0.5);
+    forest->first_word[at] = *words;
+    if (left == 0 || root + used + 2 >= MOST_NODES ||
+        (node > 0 && next_uniform(state) < recipe->stop))
+        return used;
+    forest->feature[at] = (int32_t)(next_uniform(state) * recipe->features);
+    forest->flags[at] = draw_flags(recipe, state);
+    forest->threshold[at] = threshold_of(recipe, (int32_t)(next_uniform(state) * recipe->levels));
+    if (recipe->rules == FOREST_XGBOOST) forest->threshold[at] = (float)forest->threshold[at];
+    if (next_uniform(state) < 0.01) forest->threshold[at] = (double)INFINITY;
+    if (next_uniform(state) < 0.01) forest->threshold[at] = (double)-INFINITY;
+    if (recipe->categorical && next_uniform(state) < 0.3) forest->flags[at] |= NODE_CATEGORICAL;
+    forest->left[at] = (int32_t)used;
+    forest->right[at] = (int32_t)used + 1;
+    used += 2;
+    used = draw_node(recipe, forest, root, forest->left[at], used, left - 1, words, state);
+    return draw_node(recipe, forest, root, forest->right[at], used, left - 1, words, state);
+}
+
+/* Every categorical node gets one or two words of bits. */
+static void draw_categories(struct forest *forest, uint64_t *state)
+{
+    int64_t words = 0;
+    forest->category_bits = calloc(MOST_NODES * 2, sizeof *forest->category_bits);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(forest->category_bits);
+    for (int64_t node = 0; node < forest->nodes; node++) {
+        forest->first_word[node] = words;
+        if (forest->left[node] < 0 || (forest->flags[node] & NODE_CATEGORICAL) == 0) continue;
+        for (int w = 0; w < 1 + (int)(node % 2); w++)
+            forest->category_bits[words++] = (uint32_t)(next_uniform(state) * 4294967295.0);
+    }
+    forest->first_word[forest->nodes] = words;
+}
+
+static void draw_extras(const struct recipe *recipe, struct forest *forest, uint64_t *state)
+{
+    if (recipe->vectors) {
+        forest->vector = calloc(MOST_NODES, sizeof *forest->vector);
+        forest->leaf_vectors = calloc((size_t)(MOST_NODES * recipe->outputs), sizeof(double));
+        CU_ASSERT_FATAL(forest->vector != NULL && forest->leaf_vectors != NULL);
+        forest->leaf_vectors_count = forest->nodes;
+        for (int64_t node = 0; node < forest->nodes; node++)
+            forest->vector[node] = node;
+        for (int64_t i = 0; i < forest->nodes * recipe->outputs; i++)
+            forest->leaf_vectors[i] = (double)(float)next_uniform(state);
+    }
+    if (recipe->linear) {
+        forest->linear_constant = calloc(MOST_NODES, sizeof(double));
+        forest->linear_first = calloc(MOST_NODES + 1, sizeof *forest->linear_first);
+        forest->linear_feature = calloc(MOST_NODES, sizeof *forest->linear_feature);
+        forest->linear_coefficient = calloc(MOST_NODES, sizeof(double));
+        CU_ASSERT_FATAL(forest->linear_constant && forest->linear_first && forest->linear_feature &&
+                        forest->linear_coefficient);
+        for (int64_t node = 0; node < forest->nodes; node++) {
+            forest->linear_constant[node] = next_uniform(state);
+            forest->linear_first[node + 1] = node + 1;
+            forest->linear_feature[node] = (int32_t)(next_uniform(state) * recipe->features);
+            forest->linear_coefficient[node] = next_uniform(state);
+        }
+    }
+    if (recipe->weights) {
+        forest->tree_weight = calloc((size_t)recipe->trees, sizeof *forest->tree_weight);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(forest->tree_weight);
+        for (int32_t t = 0; t < recipe->trees; t++)
+            forest->tree_weight[t] = (float)next_uniform(state);
+    }
+}
+
+static spot_forest *draw_forest(const struct recipe *recipe, uint64_t seed)
+{
+    uint64_t state = seed;
+    spot_forest *model =
+        forest_new(recipe->rules, recipe->features, recipe->outputs, recipe->trees, recipe->trees);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+    struct forest *forest = &model->forest;
+    int64_t words = 0;
+    CU_ASSERT_EQUAL_FATAL(forest_arrays(forest, MOST_NODES), 0);
+    forest->first_word = calloc(MOST_NODES + 1, sizeof *forest->first_word);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(forest->first_word);
+    for (int32_t t = 0; t < recipe->trees; t++) {
+        const int32_t depth = t % 5 == 4 ? 0 : recipe->depth - t % 2;
+        const int64_t root = forest->first_node[t];
+        forest->first_node[t + 1] =
+            root + draw_node(recipe, forest, root, 0, 1, depth, &words, &state);
+        forest->tree_output[t] = recipe->vectors ? -1 : t % recipe->outputs;
+        forest->iteration_trees[t + 1] = t + 1;
+    }
+    forest->nodes = forest->first_node[recipe->trees];
+    draw_categories(forest, &state);
+    draw_extras(recipe, forest, &state);
+    struct spot_error err = {0};
+    int status = forest_ready(model, "drawn", &err);
+    if (status < 0) printf("\n%s\n", err.message);
+    CU_ASSERT_EQUAL_FATAL(status, 0);
+    return model;
+}
+
+/* ---- Rows ----------------------------------------------------------------------------------- */
+
+static double draw_value(const struct recipe *recipe, uint64_t *state)
+{
+    static const double odd[] = {0.0,    -0.0,  1e-35,      -1e-35, 1e-42,  -1e-42, 1e-36,
+                                 -2e-35, 1e300, -1e300,     3e9,    -1.0,   -0.5,   31.0,
+                                 32.0,   63.5,  16777216.0, 1e-300, 9.9e-36};
+    const double kind = next_uniform(state);
+    if (kind < 0.05) return (double)NAN;
+    if (kind < 0.08) return (double)(kind < 0.065 ? INFINITY : -INFINITY);
+    if (kind < 0.2) return odd[(size_t)(next_uniform(state) * 19)];
+    if (kind < 0.35 && recipe->categorical) return floor(70 * next_uniform(state)) - 2;
+    const double t = threshold_of(recipe, (int32_t)(next_uniform(state) * recipe->levels));
+    const double beside = next_uniform(state);
+    if (beside < 0.2) return t;
+    if (beside < 0.3) return (double)nextafterf((float)t, INFINITY);
+    if (beside < 0.4) return (double)nextafterf((float)t, -INFINITY);
+    if (beside < 0.5) return nextafter(t, (double)INFINITY);
+    if (beside < 0.6) return nextafter(t, (double)-INFINITY);
+    return recipe->spread * (3 * next_uniform(state) - 1.5);
+}
+
+/* The definition, one row and one tree after the other. */
+static void walk(const struct forest *forest, const struct spot_forest_rows *rows, int32_t first,
+                 int32_t trees, double *margins, int32_t *leaves)
+{
+    for (int64_t i = 0; i < rows->rows; i++)
+        for (int32_t t = first; t < first + trees; t++) {
+            const int64_t leaf = forest_leaf(forest, t, rows, i);
+            leaves[i * trees + t - first] = (int32_t)(leaf - forest->first_node[t]);
+            for (int32_t o = 0; o < forest->outputs; o++) {
+                double *sum = &margins[i * forest->outputs + o];
+                if (forest->tree_output[t] != o && forest->tree_output[t] != -1) continue;
+                double value =
+                    forest->vector != NULL
+                        ? forest->leaf_vectors[forest->vector[leaf] * forest->outputs + o]
+                        : leaf_value(forest, leaf, rows, i);
+                if (forest->rules == FOREST_LIGHTGBM) {
+                    *sum += value;
+                    continue;
+                }
+                float part = (float)value;
+                if (forest->tree_weight != NULL) part *= forest->tree_weight[t];
+                *sum = (double)((float)*sum + part);
+            }
+        }
+}
+
+static void compare(const struct spot_engine *engine, const spot_forest *model,
+                    const struct spot_forest_rows *rows, int32_t first, int32_t trees)
+{
+    const struct forest *forest = &model->forest;
+    const struct backend_host *host = engine != NULL ? engine_host(engine) : NULL;
+    const size_t cells = (size_t)(rows->rows * forest->outputs);
+    const size_t places = (size_t)(rows->rows * trees);
+    double *want = calloc(cells, sizeof *want), *got = calloc(cells, sizeof *got);
+    int32_t *leaves = calloc(places, sizeof *leaves), *found = calloc(places, sizeof *found);
+    struct spot_error err;
+    CU_ASSERT_FATAL(want != NULL && got != NULL && leaves != NULL && found != NULL);
+    for (size_t i = 0; i < cells; i++)
+        want[i] = got[i] = (double)(float)(i % 7) / 3;
+    for (size_t i = 0; forest->rules == FOREST_XGBOOST && i < cells; i++)
+        want[i] = got[i] = (double)(float)want[i];
+    walk(forest, rows, first, trees, want, leaves);
+    CU_ASSERT_EQUAL(
+        cpu_backend()->trees->score(model->plan, host, rows, first, trees, got, found, &err), 0);
+    CU_ASSERT(memcmp(want, got, cells * sizeof *want) == 0);
+    CU_ASSERT(memcmp(leaves, found, places * sizeof *leaves) == 0);
+    free(want);
+    free(got);
+    free(leaves);
+    free(found);
+}
+
+static void check_recipe(const struct recipe *recipe, uint64_t seed)
+{
+    static const int64_t counts[] = {1, 7, 8, 63, 64, 65, 1500};
+    spot_engine *engine = open_engine(3, NULL);
+    spot_forest *model = draw_forest(recipe, seed);
+    const int32_t columns = recipe->features + 2, trees = recipe->trees;
+    const size_t cells = (size_t)(1500 * columns);
+    double *wide = calloc(cells, sizeof *wide);
+    float *narrow = calloc(cells, sizeof *narrow);
+    uint64_t state = seed + 1;
+    CU_ASSERT_FATAL(wide != NULL && narrow != NULL);
+    for (size_t i = 0; i < cells; i++)
+        narrow[i] = (float)(wide[i] = draw_value(recipe, &state));
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        struct spot_forest_rows rows = {.values = narrow, .rows = counts[c], .columns = columns};
+        compare(c % 2 ? engine : NULL, model, &rows, 0, trees);
+        rows = (struct spot_forest_rows){.values64 = wide, .rows = counts[c], .columns = columns};
+        compare(engine, model, &rows, 0, trees);
+        compare(NULL, model, &rows, trees / 3, trees / 2);
+    }
+    free(wide);
+    free(narrow);
+    spot_forest_free(model);
+    spot_engine_close(engine);
+}
+
+/* What `with` says, on top of a usual forest. */
+static void check(struct recipe with)
+{
+    if (with.features == 0) with.features = 6;
+    if (with.outputs == 0) with.outputs = 1;
+    if (with.trees == 0) with.trees = 21;
+    if (with.depth == 0) with.depth = 6;
+    if (with.levels == 0) with.levels = 40;
+    if (with.stop == 0) with.stop = 0.15;
+    if (with.spread == 0) with.spread = 40;
+    with.rules = FOREST_XGBOOST;
+    check_recipe(&with, 11);
+    with.rules = FOREST_LIGHTGBM;
+    with.weights = 0;
+    check_recipe(&with, 12);
+}
+
+static void depths(void)
+{
+    for (int32_t depth = 1; depth <= 12; depth++)
+        check((struct recipe){.depth = depth, .trees = 14, .stop = depth > 6 ? 0.3 : 0.1});
+}
+
+static void thresholds(void)
+{
+    static const int32_t levels[] = {1, 2, 15, 16, 17, 200, 255, 256, 300, 1000};
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        check((struct recipe){.levels = levels[i], .features = 1, .trees = 60});
+        check((struct recipe){.levels = levels[i], .features = 2, .trees = 60, .uneven = 1});
+        check((struct recipe){.levels = levels[i], .features = 2, .spread = 1e-40});
+        check((struct recipe){.levels = levels[i], .features = 2, .spread = 3e38});
+    }
+}
+
+static void kinds_of_trees(void)
+{
+    check((struct recipe){.categorical = 1});
+    check((struct recipe){.categorical = 1, .depth = 10});
+    check((struct recipe){.outputs = 5, .trees = 33});
+    check((struct recipe){.outputs = 3, .vectors = 1});
+    check((struct recipe){.linear = 1});
+    check((struct recipe){.weights = 1});
+    check((struct recipe){.weights = 1, .depth = 9});
+    check((struct recipe){.outputs = 700, .trees = 9, .depth = 2});
+    check((struct recipe){.trees = 1, .depth = 2});
+}
+
+int main(void)
+{
+    static const struct suite_test tests[] = {
+        {"depths", depths},
+        {"thresholds", thresholds},
+        {"kinds of trees", kinds_of_trees},
+        {NULL, NULL},
+    };
+    /* Forests choose their way when they are made. */
+    static const char *const variants[] = {"ref", "avx2", "avx512"};
+    int failed = run_suite("forest_score", tests);
+    for (int v = 0; v < 3 && failed == 0; v++) {
+        setenv("BLACKSPOT_CPU", variants[v], 1);
+        failed = run_suite("forest_score", tests);
+    }
+    return failed;
+}
