@@ -73,6 +73,32 @@ expect 0 train gmm --input points.csv --init one.json --output more.json
 is k 3
 is converged true
 
+# ---- Rows drawn: the first ones do not depend on how many; the fit of them finds the model again.
+expect 0 train gmm --input points.csv --k 3 --output three.json
+expect 0 sample --model three.json --rows 300000 --seed 5 --output drawn.csv
+one_line
+is command sample
+is rows 300000
+is k 3
+[ "$(head -n 1 drawn.csv)" = a,b,component ] || fail "$(head -n 1 drawn.csv)"
+[ "$(wc -l <drawn.csv)" -eq 300001 ] || fail "rows of drawn.csv"
+expect 0 sample --model three.json --rows 20 --seed 5 --output few.csv
+head -n 21 drawn.csv | cmp -s - few.csv || fail "a few rows are not the first of many"
+expect 0 sample --model three.json --rows 300000 --seed 5 --output drawn.npy
+head -c 128 drawn.npy | grep -aq "'descr': '<f8'.*'shape': (300000, 2)" || fail "drawn.npy"
+expect 0 train gmm --input drawn.npy --k 3 --output found.json
+awk -v a="$(value log_likelihood)" 'BEGIN { exit !(a < 0) }' || fail "likelihood of drawn rows"
+cut -d, -f3 drawn.csv | sort | uniq -c | awk '$2 ~ /[012]/ && ($1 < 90000 || $1 > 110000) { exit 1 }' ||
+    fail "components are not drawn by weight"
+expect 0 train kmeans --input points.csv --k 2 --output clusters.json
+expect 2 sample --model clusters.json --rows 5 --output x.csv
+says stderr 'Gaussian mixtures alone'
+expect 2 sample --model three.json --output x.csv
+says stderr 'rows'
+expect 2 sample --model three.json --rows 0 --output x.csv
+says stderr 'rows'
+expect 2 sample --model three.json --rows 5 --output x.txt
+
 # ---- What is refused.
 expect 2 train gmm --input points.csv --output x.json
 says stderr 'how many components'

@@ -66,6 +66,10 @@ int gmm_factorise(struct gmm_parameters *p, double reg_covar, struct spot_error 
  */
 int gmm_take_precisions(struct gmm_parameters *p, const double *precisions, struct spot_error *err);
 
+/* Rows first .. first + rows - 1 of those that spot_gmm_sample draws (gmm_sample.c). */
+void gmm_sample_rows(const spot_gmm *model, uint64_t seed, int64_t first, int64_t rows,
+                     double *values, int32_t *labels);
+
 /* ---- The document (gmm_file.c) --------------------------------------------------------------- */
 
 /* The "gmm" object of a model document, or NULL without memory. */

@@ -58,20 +58,26 @@ static void correlate(const struct gmm_parameters *p, int32_t c, double *z)
     }
 }
 
-int spot_gmm_sample(const spot_gmm *model, uint64_t seed, int64_t rows, double *values,
-                    int32_t *labels, struct spot_error *err)
+void gmm_sample_rows(const spot_gmm *model, uint64_t seed, int64_t first, int64_t rows,
+                     double *values, int32_t *labels)
 {
     const struct gmm_parameters *p = &model->parameters;
     const int64_t d = p->columns;
-    if (rows < 0) return spot_fail(err, SPOT_EUSAGE, "%lld rows: 0 or more", (long long)rows);
     for (int64_t i = 0; i < rows; i++) {
         double *row = values + i * d;
-        int32_t c = draw_component(p, uniform(seed, i, 0));
-        draw_normals(seed, i, p->columns, row);
+        int32_t c = draw_component(p, uniform(seed, first + i, 0));
+        draw_normals(seed, first + i, p->columns, row);
         correlate(p, c, row);
         for (int64_t j = 0; j < d; j++)
             row[j] += p->means[c * d + j];
         if (labels != NULL) labels[i] = c;
     }
+}
+
+int spot_gmm_sample(const spot_gmm *model, uint64_t seed, int64_t rows, double *values,
+                    int32_t *labels, struct spot_error *err)
+{
+    if (rows < 0) return spot_fail(err, SPOT_EUSAGE, "%lld rows: 0 or more", (long long)rows);
+    gmm_sample_rows(model, seed, 0, rows, values, labels);
     return SPOT_OK;
 }
