@@ -17,7 +17,10 @@ const struct argp_option common_options[] = {
     {"threads", OPTION_KEY(OPTION_THREADS), "N", 0,
      "CPU threads (default: all that the process may use)", 10},
     {"memory", OPTION_KEY(OPTION_MEMORY), "SIZE", 0,
-     "stop with an error before the resident memory grows past SIZE, such as 512M or 4G", 10},
+     "resident memory to stay below, such as 512M or 4G: rows that would exceed it are read when "
+     "they are needed, and what a fit keeps for each goes to temporary files beside the output; "
+     "changes no result",
+     10},
     {"batch-rows", OPTION_KEY(OPTION_BATCH_ROWS), "N", 0,
      "rows handed to the device at a time (default: all that fit); changes no result", 10},
     {"seed", OPTION_KEY(OPTION_SEED), "N", 0, "key of the random numbers (default: 0)", 10},
