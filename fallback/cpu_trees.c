@@ -54,14 +54,40 @@ static double leaf_of_output(const struct forest *forest, int64_t leaf, int32_t 
     return leaf_value(forest, leaf, rows, row);
 }
 
-static int64_t walk_tree(const struct scoring *scoring, int32_t tree, int64_t row)
+/* A row and a tree, and the leaf where they meet: its number among all nodes. */
+struct meeting {
+    int32_t tree;
+    int64_t row, leaf;
+};
+
+static bool in_steps(const struct scoring *scoring, const struct meeting *meetings, int32_t count)
+{
+    for (int32_t m = 0; m < count; m++)
+        if (scoring->plan->steps.trees[meetings[m].tree].root < 0) return false;
+    return scoring->rows->values != NULL;
+}
+
+/* Finds the leaves of up to WALKS meetings. */
+static void find_leaves(const struct scoring *scoring, struct meeting *meetings, int32_t count)
 {
     const struct forest *forest = scoring->plan->forest;
-    const int64_t leaf = forest_leaf(forest, tree, scoring->rows, row);
-    if (scoring->leaves != NULL)
-        scoring->leaves[row * scoring->trees + tree - scoring->first] =
-            (int32_t)(leaf - forest->first_node[tree]);
-    return leaf;
+    const bool steps = in_steps(scoring, meetings, count);
+    struct step_walk walks[WALKS];
+    int32_t leaves[WALKS];
+    for (int32_t w = 0; steps && w < WALKS; w++) {
+        const struct meeting *meeting = &meetings[w < count ? w : count - 1];
+        walks[w].tree = meeting->tree;
+        walks[w].row = scoring->rows->values + meeting->row * scoring->rows->columns;
+    }
+    if (steps) step_leaves(&scoring->plan->steps, walks, leaves);
+    for (int32_t m = 0; m < count; m++) {
+        const int32_t tree = meetings[m].tree;
+        const int64_t row = meetings[m].row, root = forest->first_node[tree];
+        meetings[m].leaf = steps ? root + leaves[m] : forest_leaf(forest, tree, scoring->rows, row);
+        if (scoring->leaves != NULL)
+            scoring->leaves[row * scoring->trees + tree - scoring->first] =
+                (int32_t)(meetings[m].leaf - root);
+    }
 }
 
 /* The outputs that a tree adds to. */
@@ -71,18 +97,43 @@ static void outputs_of(const struct forest *forest, int32_t tree, int32_t *first
     *end = forest->tree_output[tree] >= 0 ? *first + 1 : forest->outputs;
 }
 
+/* All trees for one row. */
 static void walk_row(const struct scoring *scoring, int64_t row)
 {
     const struct forest *forest = scoring->plan->forest;
+    const int32_t last = scoring->first + scoring->trees;
     double *margins = scoring->margins != NULL ? scoring->margins + row * forest->outputs : NULL;
-    for (int32_t t = scoring->first; t < scoring->first + scoring->trees; t++) {
-        int32_t output, end;
-        const int64_t leaf = walk_tree(scoring, t, row);
-        outputs_of(forest, t, &output, &end);
-        for (; margins != NULL && output < end; output++) {
-            double value = leaf_of_output(forest, leaf, output, scoring->rows, row);
-            margins[output] = add_leaf(forest, t, value, margins[output]);
+    struct meeting meetings[WALKS];
+    for (int32_t first = scoring->first, count; first < last; first += count) {
+        count = last - first < WALKS ? last - first : WALKS;
+        for (int32_t m = 0; m < count; m++)
+            meetings[m] = (struct meeting){.tree = first + m, .row = row};
+        find_leaves(scoring, meetings, count);
+        for (int32_t m = 0; margins != NULL && m < count; m++) {
+            int32_t output, end;
+            outputs_of(forest, first + m, &output, &end);
+            for (; output < end; output++) {
+                double value = leaf_of_output(forest, meetings[m].leaf, output, scoring->rows, row);
+                margins[output] = add_leaf(forest, first + m, value, margins[output]);
+            }
         }
+    }
+}
+
+static void add_to_room(const struct scoring *scoring, const struct meeting *meeting, int64_t at,
+                        const struct room *room)
+{
+    const struct forest *forest = scoring->plan->forest;
+    int32_t output, end;
+    outputs_of(forest, meeting->tree, &output, &end);
+    for (; output < end; output++) {
+        const int64_t sum = output * scoring->task_rows + at;
+        double value = leaf_of_output(forest, meeting->leaf, output, scoring->rows, meeting->row);
+        if (room->sums32 != NULL)
+            room->sums32[sum] =
+                (float)add_leaf(forest, meeting->tree, value, (double)room->sums32[sum]);
+        else
+            room->sums64[sum] = add_leaf(forest, meeting->tree, value, room->sums64[sum]);
     }
 }
 
@@ -90,19 +141,14 @@ static void walk_row(const struct scoring *scoring, int64_t row)
 static void walk_task(const struct scoring *scoring, int32_t tree, int64_t first, int64_t rows,
                       const struct room *room)
 {
-    const struct forest *forest = scoring->plan->forest;
-    for (int64_t i = 0; i < rows; i++) {
-        int32_t output, end;
-        const int64_t leaf = walk_tree(scoring, tree, first + i);
-        outputs_of(forest, tree, &output, &end);
-        for (; scoring->margins != NULL && output < end; output++) {
-            const int64_t at = output * scoring->task_rows + i;
-            double value = leaf_of_output(forest, leaf, output, scoring->rows, first + i);
-            if (room->sums32 != NULL)
-                room->sums32[at] = (float)add_leaf(forest, tree, value, (double)room->sums32[at]);
-            else
-                room->sums64[at] = add_leaf(forest, tree, value, room->sums64[at]);
-        }
+    struct meeting meetings[WALKS];
+    for (int64_t i = 0; i < rows; i += WALKS) {
+        const int32_t count = rows - i < WALKS ? (int32_t)(rows - i) : WALKS;
+        for (int32_t m = 0; m < count; m++)
+            meetings[m] = (struct meeting){.tree = tree, .row = first + i + m};
+        find_leaves(scoring, meetings, count);
+        for (int32_t m = 0; scoring->margins != NULL && m < count; m++)
+            add_to_room(scoring, &meetings[m], i + m, room);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "fallback/cpu_detect.h"
+#include "fallback/forest_walk.h"
 
 /* ---- Thresholds ----------------------------------------------------------------------------- */
 
@@ -48,14 +49,6 @@ static int by_column(const void *a, const void *b)
     if (x->feature != y->feature) return x->feature < y->feature ? -1 : 1;
     if (x->missing != y->missing) return x->missing < y->missing ? -1 : 1;
     return (x->threshold > y->threshold) - (x->threshold < y->threshold);
-}
-
-/* x <= t for a float32 x is x < this. NaN, which no value reaches, for t = inf. */
-static float above(double t)
-{
-    float nearest = (float)t;
-    if ((double)nearest > t) nearest = nextafterf(nearest, -INFINITY);
-    return nearest == INFINITY ? NAN : nextafterf(nearest, INFINITY);
 }
 
 static int collect_splits(struct lowering *in, struct spot_error *err)
@@ -150,7 +143,7 @@ static int set_thresholds(const struct lowering *in, struct rank_column *column,
         column->thresholds[i] = NAN;
     for (int32_t i = 0; i < count; i++) {
         const double t = splits[i].threshold;
-        column->thresholds[i] = xgboost ? (float)t : above(t);
+        column->thresholds[i] = xgboost ? (float)t : forest_above(t);
         if (!xgboost) column->thresholds64[i] = t;
     }
     return set_buckets(column, err);
@@ -400,6 +393,8 @@ int forest_plan_open(const struct forest *forest, struct forest_plan **out, stru
     in.depth = spot_alloc_zero(forest->trees, sizeof *in.depth);
     if (in.depth == NULL)
         status = spot_fail_memory(err, "the plan of the trees");
+    else if (step_forest_open(forest, &plan->steps) < 0)
+        status = spot_fail_memory(err, "the plan of the trees");
     else if (plan->kernels != NULL)
         status = lower(&in, err);
     else
@@ -428,5 +423,6 @@ void forest_plan_close(struct forest_plan *plan)
     free(plan->leaves32);
     free(plan->leaves64);
     free(plan->leaf_nodes);
+    step_forest_close(&plan->steps);
     free(plan);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "backend/backend.h"
+#include "fallback/forest_nodes.h"
 
 enum {
     FOREST_ROWS = 64,      /* of a block */
@@ -63,6 +64,7 @@ struct forest_kernels;
 struct forest_plan {
     const struct forest *forest;
     const struct forest_kernels *kernels; /* NULL: row by row */
+    struct step_forest steps;             /* for rows one by one */
     struct rank_column *columns;
     int32_t columns_count, slots;
     struct sliced_group *groups;

@@ -1,0 +1,111 @@
+#include "fallback/forest_nodes.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* float32 rows: x <= t is x < this; NaN, which nothing is below, where every value is <= t. */
+static float step_threshold(const struct forest *forest, int64_t node)
+{
+    const double t = forest->threshold[node];
+    if (forest->rules == FOREST_XGBOOST) return (float)t;
+    return forest_above(t);
+}
+
+/* Numeric splits where NaN alone is missing. LightGBM's at infinity would need a value above it. */
+static bool is_step(const struct forest *forest, int64_t node)
+{
+    if ((forest->flags[node] & NODE_CATEGORICAL) != 0) return false;
+    if (forest->rules == FOREST_XGBOOST) return true;
+    return (forest->flags[node] & NODE_MISSING_NAN) != 0 && !isnan(step_threshold(forest, node));
+}
+
+static bool has_steps(const struct forest *forest, int32_t tree)
+{
+    const int64_t end = forest->first_node[tree + 1];
+    if (end > (int64_t)1 << 30 || end - forest->first_node[tree] >= (int64_t)1 << 30) return false;
+    for (int64_t node = forest->first_node[tree]; node < end; node++)
+        if (forest->left[node] >= 0 && !is_step(forest, node)) return false;
+    return true;
+}
+
+/* Lays a tree out level by level; queue (nodes of the tree). Returns the depth. */
+static int32_t lay_out(const struct forest *forest, int32_t tree, int32_t *queue,
+                       struct step_node *nodes)
+{
+    const int64_t root = forest->first_node[tree];
+    int64_t count = 1, level_end = 1;
+    int32_t depth = 0;
+    queue[0] = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t at = root + queue[i];
+        struct step_node *node = &nodes[root + i];
+        if (i == level_end) {
+            level_end = count;
+            depth++;
+        }
+        *node = (struct step_node){.left = (uint32_t)(root + i), .flags = (uint32_t)queue[i] * 4};
+        if (forest->left[at] < 0) continue;
+        node->threshold = step_threshold(forest, at);
+        node->feature = forest->feature[at];
+        node->left = (uint32_t)(root + count);
+        node->flags |= STEP_INNER;
+        if ((forest->flags[at] & NODE_DEFAULT_LEFT) != 0) node->flags |= STEP_DEFAULT_LEFT;
+        queue[count++] = forest->left[at];
+        queue[count++] = forest->right[at];
+    }
+    return depth;
+}
+
+int step_forest_open(const struct forest *forest, struct step_forest *steps)
+{
+    int64_t largest = 0;
+    for (int32_t t = 0; t < forest->trees; t++)
+        if (forest->first_node[t + 1] - forest->first_node[t] > largest)
+            largest = forest->first_node[t + 1] - forest->first_node[t];
+    int32_t *queue = spot_alloc(largest, sizeof *queue);
+    steps->nodes = spot_alloc(forest->nodes + 1, sizeof *steps->nodes);
+    steps->trees = spot_alloc(forest->trees, sizeof *steps->trees);
+    if (queue == NULL || steps->nodes == NULL || steps->trees == NULL) {
+        free(queue);
+        step_forest_close(steps);
+        return SPOT_ENOMEM;
+    }
+    for (int32_t t = 0; t < forest->trees; t++) {
+        steps->trees[t] = (struct step_tree){.root = -1};
+        if (!has_steps(forest, t)) continue;
+        steps->trees[t].root = forest->first_node[t];
+        steps->trees[t].depth = lay_out(forest, t, queue, steps->nodes);
+    }
+    free(queue);
+    return SPOT_OK;
+}
+
+void step_forest_close(struct step_forest *steps)
+{
+    free(steps->nodes);
+    free(steps->trees);
+    steps->nodes = NULL;
+    steps->trees = NULL;
+}
+
+void step_leaves(const struct step_forest *steps, const struct step_walk walks[WALKS],
+                 int32_t leaves[WALKS])
+{
+    uint32_t at[WALKS];
+    int32_t depth = 0;
+    for (int w = 0; w < WALKS; w++) {
+        const struct step_tree *tree = &steps->trees[walks[w].tree];
+        at[w] = (uint32_t)tree->root;
+        if (tree->depth > depth) depth = tree->depth;
+    }
+    for (int32_t level = 0; level < depth; level++)
+        for (int w = 0; w < WALKS; w++) {
+            const struct step_node *node = &steps->nodes[at[w]];
+            const float x = walks[w].row[node->feature];
+            const uint32_t stays = isnan(x) ? node->flags >> 1 : x < node->threshold;
+            at[w] = node->left + (~stays & node->flags & 1u);
+        }
+    for (int w = 0; w < WALKS; w++)
+        leaves[w] = (int32_t)(steps->nodes[at[w]].flags >> 2);
+}
