@@ -2,6 +2,7 @@
  * threads. */
 #include "backend/engine.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -131,6 +132,31 @@ out:
 /* Opening a GPU takes as long as a CPU needs for about so many operations. */
 static const double small_job = 1 << 30;
 
+/* Bytes of a row on a GPU besides its values: weight, count, label, distance, place in a list. */
+enum { ROW_STATE_BYTES = 24 };
+
+/* Whether the open GPU has room for the rows, taken as they are, and if not, why. */
+static bool has_room(const spot_engine *engine, const struct engine_job *job, char *why,
+                     size_t room)
+{
+    enum { MOST_DEVICES = 64 };
+    struct backend_device devices[MOST_DEVICES];
+    const struct backend_core *core = engine->cuda_tables->core;
+    double wanted = (double)job->rows * ((double)job->columns * sizeof(float) + ROW_STATE_BYTES);
+    int32_t count = 0;
+    if (core->devices(devices, MOST_DEVICES, &count, NULL) < 0) return true;
+    for (int32_t i = 0; i < count && i < MOST_DEVICES; i++) {
+        size_t length = strlen(devices[i].id);
+        const char *open = core->describe(engine->cuda);
+        bool same = strncmp(open, devices[i].id, length) == 0 && open[length] == ' ';
+        if (!same || wanted <= (double)devices[i].memory_free) continue;
+        snprintf(why, room, "%s has %lld MB free, the rows may need %.0f MB", devices[i].id,
+                 (long long)(devices[i].memory_free >> 20), ceil(wanted / (1 << 20)));
+        return false;
+    }
+    return true;
+}
+
 /* Why a job stays on the CPU; "" when the GPU has it. */
 static int try_cuda(spot_engine *engine, const struct engine_job *job, char *why, size_t room,
                     struct spot_error *err)
@@ -143,8 +169,10 @@ static int try_cuda(spot_engine *engine, const struct engine_job *job, char *why
         return open_cpu(engine, err);
     }
     if (open_cuda(engine, NULL, &reason) == SPOT_OK) {
-        if (job->mixture == 0 || engine->tables->mixture != NULL) return SPOT_OK;
-        snprintf(why, room, "the CUDA backend has no Gaussian mixtures");
+        if (job->mixture != 0 && engine->tables->mixture == NULL)
+            snprintf(why, room, "the CUDA backend has no Gaussian mixtures");
+        else if (has_room(engine, job, why, room))
+            return SPOT_OK;
     } else {
         snprintf(why, room, "%s", reason.message);
     }

@@ -81,6 +81,14 @@ says stderr "device auto: cpu .*: the job is small"
 expect 0 train kmeans --input points.csv --k 3000 --output one.json --max-iter 1 --init random \
     --n-init 12 --set engine.cuda_library=missing.so
 says stderr "device auto: cpu .*: the CUDA backend is not here"
+large=(train kmeans --config "$config" --input "$year" --k 300 --output one.json --max-iter 1
+    --init random --n-init 7 --set engine.cuda_library="$EMULATED")
+CUDA_EMULATION=1 expect 0 "${large[@]}"
+says stderr "device auto: cpu .*: cuda:0 has 1 MB free, the rows may need 6 MB"
+cp one.json cpu.json
+expect 0 "${large[@]}"
+says stderr "device auto: cuda:0 \(emulated CUDA device\)"
+same cpu.json one.json "auto"
 expect 1 train gmm --input points.csv --k 3 --output never.json --device cuda \
     --set engine.cuda_library="$EMULATED"
 says stderr "knows no Gaussian mixtures"
