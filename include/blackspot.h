@@ -54,6 +54,10 @@ enum spot_status {
 struct spot_error {
     int code; /* enum spot_status */
     char message[600];
+    /* Where in the matrix, counted from 1 as a person counts, when the message begins with it
+     * ("row 3, column 2: "); 0: the fault is in no single row or column. */
+    int64_t row;
+    int32_t column;
 };
 
 /* The version of the library as text, "0.1.0". Static storage. */

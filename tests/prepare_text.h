@@ -79,7 +79,7 @@ static inline int prepare_text(const char *config, const char *csv, const struct
 static inline void refuses(const char *config, const char *csv, int status, const char *words)
 {
     struct prepared out;
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     CU_ASSERT_EQUAL(prepare_text(config, csv, NULL, &out, &err), status);
     if (strstr(err.message, words) == NULL)
         printf("\n    \"%s\"\n      lacks \"%s\"\n", err.message, words);
@@ -92,7 +92,7 @@ static inline void refuses(const char *config, const char *csv, int status, cons
 static inline void makes(const char *config, const char *csv, const char *names, const char *matrix)
 {
     struct prepared out;
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     char text[4000] = "", found[1000] = "";
     if (prepare_text(config, csv, NULL, &out, &err) != SPOT_OK) printf("\n    %s\n", err.message);
     for (int32_t j = 0; j < out.columns; j++)

@@ -11,7 +11,7 @@
 static struct config *parse(const char *text)
 {
     struct config *root;
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     if (config_parse(text, "c.yaml", &root, &err) != SPOT_OK) {
         printf("\n    %s\n", err.message);
         CU_FAIL("does not parse");
@@ -23,7 +23,7 @@ static struct config *parse(const char *text)
 static void refuses(const char *text, const char *message)
 {
     struct config *root;
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     CU_ASSERT_EQUAL(config_parse(text, "c.yaml", &root, &err), SPOT_EUSAGE);
     CU_ASSERT_PTR_NULL(root);
     CU_ASSERT_EQUAL(err.code, SPOT_EUSAGE);

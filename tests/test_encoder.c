@@ -24,7 +24,7 @@ static int prepare_reference(const struct prepare_wish *wish, struct prepared *o
 {
     char *config = read_whole(FOLDER "config.yaml");
     const char *paths[] = {FOLDER "table.csv"};
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     int status = prepare_files(config, paths, 1, wish, out, &err);
     if (status < 0) printf("\n    %s\n", err.message);
     free(config);

@@ -121,7 +121,7 @@ static void meets_unknown_categories(void)
             char config[200];
             struct schema *schema;
             struct prepared out;
-            struct spot_error err = {0, ""};
+            struct spot_error err = {0};
             snprintf(config, sizeof config,
                      "columns: {w: category, x: number}\n"
                      "features: [{column: w, encode: %s, rare: 0.2, unknown: %s}]",
@@ -168,7 +168,7 @@ static int open_document(const char *text, struct spot_error *err)
 
 static void refuses_hostile_documents(void)
 {
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     const char *good = "{\"columns\":[{\"name\":\"a\",\"type\":\"number\",\"from\":\"A\"}],"
                        "\"features\":[{\"name\":\"a\",\"columns\":[\"a\"]}]}";
     CU_ASSERT_EQUAL(open_document(good, &err), SPOT_OK);

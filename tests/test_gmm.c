@@ -559,7 +559,7 @@ static void bad_data_is_refused(void)
     double weights[] = {1, -1};
     const struct spot_gmm_options options = options_of(1, SPOT_GMM_FULL);
     struct spot_matrix data = {.values = values, .rows = 2, .columns = 2};
-    refuse(&data, &options, SPOT_EDATA, "row 1, column 1");
+    refuse(&data, &options, SPOT_EDATA, "row 2, column 2: ");
     values[3] = 4;
     data.weights = weights;
     refuse(&data, &options, SPOT_EDATA, "weight");

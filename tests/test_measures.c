@@ -372,7 +372,7 @@ static void test_refused(void)
     static const struct spot_measure_options negative = {.silhouette_rows = -1};
     CU_ASSERT_EQUAL(refused(model, &data, &negative, "silhouette_rows = -1"), SPOT_EUSAGE);
     values[2 * 1234 + 1] = NAN;
-    CU_ASSERT_EQUAL(refused(model, &data, NULL, "row 1234, column 1"), SPOT_EDATA);
+    CU_ASSERT_EQUAL(refused(model, &data, NULL, "row 1235, column 2"), SPOT_EDATA);
     data.columns = 1;
     CU_ASSERT_EQUAL(refused(model, &data, NULL, "1 columns where the model has 2"), SPOT_EDATA);
     data.rows = 0;

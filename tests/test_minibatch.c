@@ -294,12 +294,12 @@ static void test_refused_updates(void)
     CU_ASSERT_EQUAL(spot_kmeans_update(engine, start, &data, -1, &updated, &err), SPOT_EUSAGE);
     rows[3000 * COLUMNS + 1] = NAN; /* in a later batch, named by its row in the whole */
     CU_ASSERT_EQUAL(spot_kmeans_update(engine, start, &data, 100, &updated, &err), SPOT_EDATA);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "row 3000, column 1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "row 3001, column 2"));
     rows[3000 * COLUMNS + 1] = 0;
     data.weights = weights;
     weights[4000] = -1;
     CU_ASSERT_EQUAL(spot_kmeans_update(engine, start, &data, 100, &updated, &err), SPOT_EDATA);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "row 4000"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "row 4001"));
     memset(weights, 0, sizeof weights);
     CU_ASSERT_EQUAL(spot_kmeans_update(engine, start, &data, 100, &updated, &err), SPOT_EDATA);
     weights[5000] = 1; /* batches that weigh nothing teach nothing */

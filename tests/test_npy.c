@@ -201,14 +201,14 @@ static void names_a_value_beyond_float32(void)
     write_typed("<f8", "False", "(3, 2)", values, sizeof values);
     struct npy_file *file = open_as(3, 2);
     CU_ASSERT_EQUAL(npy_read_float32(file, 0, 3, read, &err), SPOT_EDATA);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "row 1, column 1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "row 2, column 2"));
     CU_ASSERT_EQUAL(npy_read_float32(file, 2, 1, read, &err),
                     SPOT_OK); /* infinity is no overflow */
     npy_close(file);
     write_typed("<f8", "True", "(3, 2)", values, sizeof values);
     file = open_as(3, 2);
     CU_ASSERT_EQUAL(npy_read_float32(file, 0, 3, read, &err), SPOT_EDATA);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "row 0, column 1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "row 1, column 2"));
     npy_close(file);
 }
 

@@ -70,7 +70,7 @@ static void gives_the_same_bits_however_it_is_read(void)
     const char *paths[] = {path};
     struct prepared first, again;
     struct prepare_wish wish = {.weight = "w", .id = "id", .threads = 1};
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     CU_ASSERT_EQUAL_FATAL(prepare_files(busy_config, paths, 1, &wish, &first, &err), SPOT_OK);
     CU_ASSERT(first.rows > 50000 && first.rows < 60000);
     CU_ASSERT_EQUAL(first.bytes_read, (int64_t)size);
@@ -138,7 +138,7 @@ static int prepare_shipped(const char *name, struct prepared *out, struct spot_e
 static void reads_great_britain(void)
 {
     struct prepared out;
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     if (prepare_shipped("gb-2015", &out, &err) != SPOT_OK) printf("\n    %s\n", err.message);
     CU_ASSERT_EQUAL_FATAL(out.rows, 140056 - 18);
     CU_ASSERT_EQUAL_FATAL(out.columns, 4);
@@ -167,7 +167,7 @@ static void reads_great_britain(void)
 static void reads_france(void)
 {
     struct prepared out;
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     if (prepare_shipped("fr-baac-2021", &out, &err) != SPOT_OK) printf("\n    %s\n", err.message);
     CU_ASSERT_EQUAL(out.rows, 38288);
     CU_ASSERT_EQUAL(out.columns, 20);
@@ -195,7 +195,7 @@ static void reads_what_fars_and_new_york_look_like(void)
                                 i % 400 == 0 ? 99 : i % 24, i % 300 == 0 ? 77.7777 : 30 + i % 10,
                                 i % 300 == 0 ? 777.7777 : -100 + i % 20, i % 5 + 1, i % 2);
     struct prepared out;
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     if (prepare_text(configs[0], csv, NULL, &out, &err) != SPOT_OK)
         printf("\n    %s\n", err.message);
     CU_ASSERT_EQUAL(out.rows, 1196);
@@ -349,7 +349,7 @@ static void scores_batch_by_batch(void)
     char *path = temporary_file(text, size, ".csv");
     const char *paths[] = {path};
     struct prepared out;
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     struct prepare_wish wish = {.id = "id"};
     CU_ASSERT_EQUAL_FATAL(prepare_files(busy_config, paths, 1, &wish, &out, &err), SPOT_OK);
     wish.encoder = out.encoder;
@@ -375,7 +375,7 @@ static void scores_batch_by_batch(void)
 static void scores_without_a_model(void)
 {
     float values[20000];
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     struct prepare_wish wish = {0};
     struct tally tally = {values, NULL, 0, 0, -1, 2};
     char *path = temporary_file("a,b\n1,2\n3,0.1\n", 14, ".csv");

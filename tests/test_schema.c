@@ -29,7 +29,7 @@ static void reports(const char *config, const char *csv, const char *name, const
                     bool passed, int checked, int failed, int line, const char *text)
 {
     struct prepared out;
-    struct spot_error err = {0, ""};
+    struct spot_error err = {0};
     int status = prepare_text(config, csv, NULL, &out, &err);
     CU_ASSERT_EQUAL(status, !passed && strcmp(severity, "error") == 0 ? SPOT_EDATA : SPOT_OK);
     if (status < 0 && passed) printf("\n    %s\n", err.message);

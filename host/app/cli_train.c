@@ -95,6 +95,7 @@ static int choose(struct training *job, struct kmeans_settings *settings, struct
         int status = spot_kmeans_fit(job->session->engine, &rows, &settings->options, &model, err);
         job->fit_seconds += now_seconds() - started;
         progress_clear(&job->session->progress);
+        if (status < 0) training_name_place(job, err);
         if (status < 0) return status;
         job->init_seconds += spot_kmeans_result(model)->init_seconds;
         started = now_seconds();

@@ -71,6 +71,7 @@ static int choose(struct training *job, struct gmm_settings *settings, struct sp
         spot_gmm *model = NULL;
         settings->options.k = k;
         int status = spot_gmm_fit(job->session->engine, &rows, &settings->options, &model, err);
+        if (status < 0) training_name_place(job, err);
         if (status < 0) return status;
         const struct spot_gmm_result *found = spot_gmm_result(model);
         job->init_seconds += found->init_seconds;

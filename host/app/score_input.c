@@ -45,7 +45,11 @@ static int npy_each(struct session *session, const struct model *model, const ch
         }
         SPOT_TRY(npy_read_float32(file, first, count, values, err));
         const struct scored_rows read = {.values = values, .rows = count};
-        SPOT_TRY(visit(arg, &read, err));
+        status = visit(arg, &read, err);
+        if (status < 0) {
+            spot_name_place(err, path, first, (const char *const *)model->features);
+            goto out;
+        }
         int64_t row_bytes = (int64_t)sizeof *values * columns;
         progress_reading(&session->progress, first + count, (first + count) * row_bytes,
                          rows * row_bytes);

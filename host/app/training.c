@@ -153,6 +153,13 @@ void training_log_choice(const struct training *job)
                     rule, best->values[candidates->rule]);
 }
 
+void training_name_place(const struct training *job, struct spot_error *err)
+{
+    char *matrix = job->data.encoder == NULL ? matrix_path(job->session) : NULL;
+    spot_name_place(err, matrix, 0, (const char *const *)job->model.features);
+    free(matrix);
+}
+
 int training_write(struct training *job, training_findings *findings, struct spot_error *err)
 {
     const struct arguments *arguments = &job->session->arguments;

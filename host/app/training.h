@@ -34,6 +34,9 @@ int training_read(struct training *job, const char *weight_column, struct spot_e
 /* The rows, borrowed from the training. */
 struct spot_matrix training_rows(const struct training *job);
 
+/* Names the place in those rows that a failed fit complains of: the .npy and its columns. */
+void training_name_place(const struct training *job, struct spot_error *err);
+
 /* Adds what was found to an object. */
 typedef void training_findings(cJSON *object, const struct training *job);
 

@@ -423,7 +423,7 @@ static int fail_overflow(const struct npy_file *file, int64_t row, int64_t colum
     return spot_fail(err, SPOT_EDATA,
                      "%s: row %lld, column %lld: the value is too large for float32 (at most "
                      "3.4e38); rescale the column",
-                     file->path, (long long)row, (long long)column);
+                     file->path, (long long)row + 1, (long long)column + 1);
 }
 
 enum { BLOCK_BYTES = 32 * 1024 };

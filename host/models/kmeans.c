@@ -65,8 +65,9 @@ static int check_centres(const struct spot_kmeans_options *options, int32_t colu
         return spot_fail(err, SPOT_EUSAGE, "init: centres are announced but not given");
     for (int64_t i = 0; i < (int64_t)options->k * columns; i++)
         if (!isfinite(options->centres[i]))
-            return spot_fail(err, SPOT_EDATA, "initial centre %lld, column %lld is not finite",
-                             (long long)(i / columns), (long long)(i % columns));
+            return spot_fail(err, SPOT_EDATA,
+                             "initial centre of cluster %lld: column %lld is not finite",
+                             (long long)(i / columns), (long long)(i % columns + 1));
     return SPOT_OK;
 }
 

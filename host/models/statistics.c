@@ -82,10 +82,9 @@ static int check_finite(const struct ranges *ranges, int64_t cells, int64_t firs
     if (t == cells) return SPOT_OK;
     while (isfinite(ranges->data.values[at]))
         at++;
-    return spot_fail(err, SPOT_EDATA,
-                     "row %lld, column %lld: the value is %s; impute or drop it first",
-                     (long long)(first + at / columns), (long long)(at % columns),
-                     isnan(ranges->data.values[at]) ? "NaN" : "infinite");
+    return spot_fail_at(err, SPOT_EDATA, first + at / columns + 1, (int32_t)(at % columns) + 1,
+                        "the value is %s; impute or drop it first",
+                        isnan(ranges->data.values[at]) ? "NaN" : "infinite");
 }
 
 static void merge_ranges(const struct ranges *ranges, int64_t cells, double *minimum,
@@ -115,9 +114,8 @@ static int widen_weights(struct weight_range *range, const struct spot_matrix *b
     for (int64_t i = 0; batch->weights != NULL && i < batch->rows; i++) {
         double w = batch->weights[i];
         if (!isfinite(w) || w < 0)
-            return spot_fail(err, SPOT_EDATA,
-                             "row %lld: sample weight %g; weights are finite and not negative",
-                             (long long)(first + i), w);
+            return spot_fail_at(err, SPOT_EDATA, first + i + 1, 0,
+                                "sample weight %g; weights are finite and not negative", w);
         if (w == 0) continue;
         int exponent;
         int64_t mantissa = (int64_t)ldexp(frexp(w, &exponent), 53);
@@ -187,9 +185,9 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
         s->offset[j] = exact_offset(low, high);
         double reach = fmax(high - s->offset[j], s->offset[j] - low);
         if (reach >= 0x1p60)
-            return spot_fail(err, SPOT_EDATA,
-                             "column %d: values as large as %g; divide the column by a constant",
-                             (int)j, fmax(fabs(low), fabs(high)));
+            return spot_fail_at(err, SPOT_EDATA, 0, j + 1,
+                                "values as large as %g; divide the column by a constant",
+                                fmax(fabs(low), fabs(high)));
         s->largest[j] = (float)reach; /* exact: the offset is */
         s->scale[j] = reach > 0 ? ldexp(1.0, column_bits - bits_above(reach)) : 1.0;
         for (int32_t c = 0; c < k && centres != NULL; c++) {
@@ -197,8 +195,8 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
             high = fmax(high, centres[(int64_t)c * s->columns + j]);
         }
         if (!isfinite(high - low) || high - low >= 0x1p60)
-            return spot_fail(err, SPOT_EDATA, "column %d: a given centre is too far from the data",
-                             (int)j);
+            return spot_fail_at(err, SPOT_EDATA, 0, j + 1,
+                                "a given centre is too far from the data");
         farthest += (high - low) * (high - low);
     }
     if (farthest >= 0x1p126)
@@ -286,11 +284,11 @@ int mean_variance(const struct statistics *s, const struct column_moments *momen
     for (int32_t j = 0; j < s->columns; j++) {
         const struct column_moments *m = &moments[j];
         if (m->vanished > m->nonzero / 1000 && m->vanished > 1)
-            return spot_fail(err, SPOT_EDATA,
-                             "column %d: an extreme value (%g) flattens the others: %lld of %lld "
-                             "lie below a billionth of it; drop it, or take logarithms",
-                             (int)j, fmax(fabs(s->minimum[j]), fabs(s->maximum[j])),
-                             (long long)m->vanished, (long long)m->nonzero);
+            return spot_fail_at(err, SPOT_EDATA, 0, j + 1,
+                                "an extreme value (%g) flattens the others: %lld of %lld "
+                                "lie below a billionth of it; drop it, or take logarithms",
+                                fmax(fabs(s->minimum[j]), fabs(s->maximum[j])),
+                                (long long)m->vanished, (long long)m->nonzero);
         double mean = int128_to_double(m->sum) / n;
         double scale = ldexp(s->scale[j], MOMENT_BITS - s->quantiser.column_bits);
         sum += fmax(int128_to_double(m->squares) / n - mean * mean, 0.0) / scale / scale;
