@@ -21,7 +21,7 @@ COVARIANCES = {"full": 0, "tied": 1, "diag": 2, "spherical": 3}
 
 
 class Error(ctypes.Structure):
-    _fields_ = [("code", c_int), ("message", c_char * 600)]
+    _fields_ = [("code", c_int), ("message", c_char * 600), ("row", c_int64), ("column", c_int32)]
 
 
 class EngineOptions(ctypes.Structure):
