@@ -14,7 +14,7 @@ static const size_t huge_page = (size_t)2 << 20, large_bytes = (size_t)4 << 20;
 /* What is left beyond the last whole huge page keeps small ones, so that no memory is wasted. */
 static void *alloc_large(size_t bytes)
 {
-    void *array = aligned_alloc(huge_page, bytes);
+    void *array = aligned_alloc(huge_page, (bytes + huge_page - 1) / huge_page * huge_page);
 #ifdef MADV_HUGEPAGE
     if (array != NULL) (void)madvise(array, bytes / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
