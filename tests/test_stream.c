@@ -8,7 +8,7 @@
 
 enum { ROWS = 600000, COLUMNS = 4 };
 
-enum { ROOM = 6 << 20 }; /* bytes beside what the process has already */
+enum { ROOM = 9 << 20 }; /* bytes beside what the process has already */
 
 static float *values;   /* (ROWS, COLUMNS) blobs */
 static float *coarse;   /* the same on a coarse grid: many equal rows */
