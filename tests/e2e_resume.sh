@@ -54,6 +54,14 @@ expect 0 train kmeans --input year.npy --k 8 --n-init $runs --tol 0 --threads 1 
     --output whole.json
 same 'the model.json' whole.json "gone on with in another way"
 
+# With rows that stay in their file: the same, while the limit leaves a sanitizer alone.
+if [ -z "${BLACKSPOT_SANITIZE:-}" ]; then
+    cp kept whole.json.checkpoint
+    expect 0 train kmeans --input year.npy --k 8 --n-init $runs --tol 0 --memory 64M --resume \
+        --output whole.json
+    same 'the model.json' whole.json "gone on with under --memory"
+fi
+
 # ---- A mixture of which the first k is done.
 iterations=100
 until stop_at '^info: k 2: ' train gmm --input year.npy --k 2..4 --covariance diag --tol 0 \

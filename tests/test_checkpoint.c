@@ -305,6 +305,48 @@ static void test_mixture_weights_and_equal_rows(void)
         check_every_stop(&job);
 }
 
+/* ---- Rows that are read --------------------------------------------------------------------- */
+
+static int read_some(void *arg, int64_t first, int64_t count, float *values, double *row_weights,
+                     struct spot_error *err)
+{
+    (void)arg;
+    (void)err;
+    if (values != NULL)
+        memcpy(values, rows + first * COLUMNS, (size_t)count * COLUMNS * sizeof *rows);
+    if (row_weights != NULL) memcpy(row_weights, weights + first, (size_t)count * sizeof *weights);
+    return SPOT_OK;
+}
+
+/* A fit to rows in memory goes on with rows that are read, and back. */
+static void test_rows_that_are_read(void)
+{
+    make_rows(0);
+    const struct spot_reader reader = {.read = read_some, .weighted = 1};
+    for (int mixture = 0; mixture < 2; mixture++) {
+        struct job memory = mixture ? gmm_job(3, SPOT_GMM_FULL) : kmeans_job(5), read;
+        memory.data.weights = weights;
+        memory.gmm.init = SPOT_GMM_INIT_RANDOM;
+        memory.gmm.tol = 0;
+        read = memory;
+        read.data.values = NULL;
+        read.data.weights = NULL;
+        read.data.reader = &reader;
+        spot_engine *engine = open_engine(2, NULL);
+        for (int turn = 0; turn < 2; turn++) {
+            spot_checkpoint *checkpoint = NULL;
+            leave_checkpoint(turn == 0 ? &memory : &read);
+            CU_ASSERT_EQUAL_FATAL(spot_checkpoint_load(path, &checkpoint, NULL), SPOT_OK);
+            CU_ASSERT_EQUAL(run_job(engine, turn == 0 ? &read : &memory, checkpoint, other, NULL),
+                            SPOT_OK);
+            spot_checkpoint_free(checkpoint);
+            CU_ASSERT_EQUAL(run_job(engine, &memory, NULL, one, NULL), SPOT_OK);
+            CU_ASSERT(same_files(one, other));
+        }
+        spot_engine_close(engine);
+    }
+}
+
 /* ---- Several k ------------------------------------------------------------------------------ */
 
 static void test_range_of_k(void)
@@ -541,6 +583,7 @@ int main(void)
         {"mini-batches", test_mini_batches},
         {"mixtures", test_mixtures},
         {"mixtures, weights and equal rows", test_mixture_weights_and_equal_rows},
+        {"rows that are read", test_rows_that_are_read},
         {"a range of k", test_range_of_k},
         {"other options are refused", test_other_options},
         {"other rows are refused", test_other_rows},
