@@ -12,7 +12,9 @@ set -m # so that signals reach the job
 stop_at() {
     local line=$1 code=0
     shift
-    "$BLACKSPOT" "$@" >stdout 2>stderr &
+    rm -f 'the model.json' mixture.json
+    : >stderr # no line of the command before
+    "$BLACKSPOT" "$@" >stdout 2>>stderr &
     until grep -Eq -- "$line" stderr || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
     kill -TERM $! 2>/dev/null || true
     wait $! || code=$?
