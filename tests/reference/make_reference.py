@@ -88,6 +88,20 @@ def cases():
     x = blobs(12, 300, 3, 3, 3.0) * numpy.array([1, 1e-4, 1e4], dtype=numpy.float32)
     yield "scales", x, off_lattice(12, x, 3), {}, "columns of very different scale"
 
+    x = blobs(13, 160, 3, 3, 3.0)
+    x[:, 1] = 42.5
+    yield "constant_column", x, off_lattice(13, x, 3), {}, "a column of equal values"
+
+    x = blobs(14, 200, 2, 3, 3.0)
+    weights = numpy.where(numpy.arange(200) % 2 == 0, 0.0, 1.5)
+    yield "half_weightless", x, off_lattice(14, x, 3), {"weights": weights}, \
+        "every other row weighs nothing; tol 0, so it is in no sum but has a label"
+    yield "tiny_tol", x, off_lattice(15, x, 3), {"tol": 1e-9}, "tol that no shift falls below"
+    yield "huge_tol", x, off_lattice(15, x, 3), {"tol": 10.0}, "tol that the first shift meets"
+
+    weights = 10.0 ** numpy.random.default_rng(16).uniform(-6, 6, 200)
+    yield "decades", x, off_lattice(16, x, 3), {"weights": weights}, "weights over twelve decades"
+
 
 def fit(x, start, options):
     model = KMeans(len(start), init=start, n_init=1, algorithm="lloyd",
