@@ -182,6 +182,14 @@ enum spot_kmeans_init {
     SPOT_INIT_CENTRES,  /* the centres given */
 };
 
+enum spot_metric {
+    SPOT_METRIC_EUCLIDEAN,
+    SPOT_METRIC_COSINE, /* 1 - cos of the angle between row and centre: spherical KMeans (Dhillon
+                           and Modha 2001). Rows are scaled to length one (length in float64, the
+                           quotient rounded to float32), centres after each update; everything else
+                           is as before, on those rows. A row of zeros has no direction: refused */
+};
+
 /* Where a fit is; handed to the progress callback after each iteration. */
 struct spot_kmeans_progress {
     int32_t run, runs; /* initialisation, from 0, and how many there are */
@@ -194,7 +202,8 @@ struct spot_kmeans_progress {
 struct spot_kmeans_options {
     int32_t k; /* clusters, 1 <= k <= rows; the only value without a default */
     enum spot_kmeans_init init;
-    const double *centres; /* (k, columns) row-major for SPOT_INIT_CENTRES, else NULL */
+    const double *centres;   /* (k, columns) row-major for SPOT_INIT_CENTRES, else NULL */
+    enum spot_metric metric; /* default Euclidean; the only one for mini-batches */
     int32_t n_init;     /* runs, the best is kept; 0: 1 for k-means++ and centres, 10 for random */
     int32_t max_iter;   /* iterations of one run, >= 1; default 300 */
     int64_t mini_batch; /* 0: every iteration sees all rows; else rows of a step, see below */
@@ -228,14 +237,16 @@ struct spot_kmeans_result {
     const int64_t *sizes;  /* (k) rows in each cluster, weights not counted */
     const double *weights; /* (k) sum of the weights of the rows in each cluster; of mini-batches,
                               of all rows that the centre has seen */
-    double inertia;        /* sum of weight * squared distance to the row's centre */
-    int32_t iterations;    /* of the run that was kept, the confirming pass included; steps */
-    int32_t converged;     /* 1: no row moved or the shift is within tol; 0: max_iter reached, or
-                              updated since */
-    int32_t best_run;      /* which initialisation was kept, from 0; 0 in a model that was read */
-    double near_ties;      /* share of row assignments that float32 could not decide; alone in
-                              depending on the instruction set and on merged rows; 0 when read */
-    double init_seconds;   /* spent on initial centres, of all runs; 0 in a model that was read */
+    enum spot_metric metric;
+    double inertia;      /* sum of weight * squared distance to the row's centre, or of weight *
+                            (1 - cos), half of that between unit vectors */
+    int32_t iterations;  /* of the run that was kept, the confirming pass included; steps */
+    int32_t converged;   /* 1: no row moved or the shift is within tol; 0: max_iter reached, or
+                            updated since */
+    int32_t best_run;    /* which initialisation was kept, from 0; 0 in a model that was read */
+    double near_ties;    /* share of row assignments that float32 could not decide; alone in
+                            depending on the instruction set and on merged rows; 0 when read */
+    double init_seconds; /* spent on initial centres, of all runs; 0 in a model that was read */
 };
 
 /* Lloyd's algorithm (Lloyd 1982) with scikit-learn's definitions of tol, inertia and empty
@@ -252,8 +263,8 @@ SPOT_API int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data
  * towards the means of its rows, as if the centres had been the means of all that they have seen.
  * In the new model sizes, weights and iterations have grown by what was learnt, the inertia is that
  * of `data`, and converged is 0. The caller frees *updated; `model` is as it was.
- * Errors: SPOT_EUSAGE (batch_rows < 0), SPOT_EDATA (as of a fit, another number of columns),
- * SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */
+ * Errors: SPOT_EUSAGE (batch_rows < 0, a model of another metric than the Euclidean), SPOT_EDATA
+ * (as of a fit, another number of columns), SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */
 SPOT_API int spot_kmeans_update(spot_engine *engine, const spot_kmeans *model,
                                 const struct spot_matrix *data, int64_t batch_rows,
                                 spot_kmeans **updated, struct spot_error *err);
@@ -261,7 +272,7 @@ SPOT_API int spot_kmeans_update(spot_engine *engine, const spot_kmeans *model,
 /* The nearest centre of each row: the lowest index among the smallest
  * sum_j (x_j - c_j)^2 in float64, j ascending. Weights are not looked at; no rows are fine.
  * labels:    (rows) written, from 0, or NULL
- * distances: (rows) Euclidean distance to that centre written, or NULL
+ * distances: (rows) Euclidean distance to that centre, or 1 - cos, written; or NULL
  * After a failure their contents are undefined.
  * Errors: SPOT_EDATA (another number of columns, NaN or Inf), SPOT_ENOMEM, SPOT_EDEVICE. */
 SPOT_API int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
@@ -286,7 +297,8 @@ struct spot_kmeans_measures {
 /* Measures of a clustering of these rows, with scikit-learn's definitions: Euclidean distances in
  * float64, clusters by their means (not the model's centres), every row counting once: weights are
  * not used, and clusters without rows do not count. The silhouette compares every row with every
- * other, equal rows once: beyond options->silhouette_rows different ones it is that of a sample of
+ * other (1 - cos for a model with that metric; the other two measures then are those of the unit
+ * rows), equal rows once: beyond options->silhouette_rows different ones it is that of a sample of
  * the table's rows among themselves. The same bits for any number of threads and device. options:
  * NULL for the defaults. Errors: SPOT_EUSAGE (silhouette_rows), SPOT_EDATA (another number of
  * columns, NaN or Inf, no rows), SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */

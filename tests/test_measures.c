@@ -373,10 +373,10 @@ static void test_refused(void)
     CU_ASSERT_EQUAL(refused(model, &data, &negative, "silhouette_rows = -1"), SPOT_EUSAGE);
     values[2 * 1234 + 1] = NAN;
     CU_ASSERT_EQUAL(refused(model, &data, NULL, "row 1235, column 2"), SPOT_EDATA);
-    data.columns = 1;
-    CU_ASSERT_EQUAL(refused(model, &data, NULL, "1 columns where the model has 2"), SPOT_EDATA);
     data.rows = 0;
     CU_ASSERT_EQUAL(refused(model, &data, NULL, "no rows"), SPOT_EDATA);
+    data.columns = 1;
+    CU_ASSERT_EQUAL(refused(model, &data, NULL, "1 columns where the model has 2"), SPOT_EDATA);
     spot_kmeans_free(model);
     free(values);
 }

@@ -60,6 +60,7 @@ static const char *const names[OPTION_COUNT] = {
     [OPTION_RESUME] = "resume",
     [OPTION_UPDATE] = "update",
     [OPTION_MINI_BATCH] = "mini-batch",
+    [OPTION_METRIC] = "metric",
     [OPTION_COVARIANCE] = "covariance",
     [OPTION_REG_COVAR] = "reg-covar",
     [OPTION_TABLE] = "table",

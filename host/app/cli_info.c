@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "data/writer.h"
 #include "models/gmm.h"
+#include "models/kmeans.h"
 
 static const struct argp_option info_options[] = {
     {"json", OPTION_KEY(OPTION_JSON), 0, 0, "one line of JSON instead of text", 1},
@@ -24,13 +25,20 @@ static const char *feature_name(const struct model *model, int32_t j, char *buff
     return buffer;
 }
 
+/* Directions have no raw units. */
+static bool is_cosine(const struct model *model)
+{
+    return model->kmeans != NULL && spot_kmeans_result(model->kmeans)->metric == SPOT_METRIC_COSINE;
+}
+
 static double raw_centre(const struct model *model, const struct model_encoder *encoder, int32_t c,
                          int32_t j)
 {
     const double *centres = model->gmm != NULL ? spot_gmm_result(model->gmm)->means
                                                : spot_kmeans_result(model->kmeans)->centres;
     double value = centres[(int64_t)c * model->columns + j];
-    return encoder->encoder != NULL ? encoder_raw(encoder->encoder, j, value) : value;
+    return encoder->encoder != NULL && !is_cosine(model) ? encoder_raw(encoder->encoder, j, value)
+                                                         : value;
 }
 
 static cJSON *clusters_json(const struct model *model, const struct model_encoder *encoder)
@@ -54,6 +62,7 @@ static cJSON *clusters_json(const struct model *model, const struct model_encode
 static void add_kmeans(cJSON *result, const struct spot_kmeans_result *found)
 {
     cJSON_AddNumberToObject(result, "k", found->k);
+    cJSON_AddStringToObject(result, "metric", kmeans_metric_names[found->metric]);
     cJSON_AddNumberToObject(result, "iterations", found->iterations);
     cJSON_AddBoolToObject(result, "converged", found->converged);
     cJSON_AddNumberToObject(result, "inertia", found->inertia);
@@ -133,9 +142,9 @@ static void print_kmeans(const struct spot_kmeans_result *found)
 {
     char inertia[32];
     format_double(found->inertia, inertia);
-    printf("KMeans, %d clusters, %d features\n%s after %d iterations, inertia %s\n", found->k,
-           found->columns, found->converged ? "converged" : "not converged",
-           found->iterations, inertia);
+    printf("KMeans, %d clusters, %d features%s\n%s after %d iterations, inertia %s\n", found->k,
+           found->columns, found->metric == SPOT_METRIC_COSINE ? ", metric cosine" : "",
+           found->converged ? "converged" : "not converged", found->iterations, inertia);
 }
 
 static void print_gmm(const struct spot_gmm_result *found)
@@ -156,7 +165,10 @@ static void print_text(const struct session *session, const struct model *model,
     else
         print_kmeans(spot_kmeans_result(model->kmeans));
     const char *what = model->gmm != NULL ? "means" : "centres";
-    if (encoder->encoder != NULL)
+    if (is_cosine(model))
+        printf("%s; centres below are directions in the units of the matrix\n",
+               encoder->encoder != NULL ? "carries its encoder" : "has no encoder");
+    else if (encoder->encoder != NULL)
         printf("carries its encoder; %s below are in the units of the raw table\n", what);
     else
         printf("has no encoder; %s below are in the units of the matrix\n", what);

@@ -26,7 +26,8 @@ static const struct argp_option score_options[] = {
      1},
     {"id", OPTION_KEY(OPTION_ID), "COLUMN", 0, "a column of the input to carry through", 1},
     {"output-kind", OPTION_KEY(OPTION_OUTPUT_KIND), "KIND", 0,
-     "of KMeans label, distance (to the nearest centre, in the matrix's units) or both (default); "
+     "of KMeans label, distance (to the nearest centre, in the matrix's units; 1 - cos for a model "
+     "with the metric cosine) or both (default); "
      "of a mixture label, proba (a column for each component), log_likelihood or both (label and "
      "log-likelihood, default); for .npy label is the default",
      1},

@@ -10,6 +10,7 @@
 #include "app/training_settings.h"
 #include "app/update.h"
 #include "base/error.h"
+#include "models/kmeans.h"
 
 static const struct argp_option train_options[] = {
     {0, 0, 0, 0, "Data and results:", 1},
@@ -17,6 +18,9 @@ static const struct argp_option train_options[] = {
     {"k", OPTION_KEY(OPTION_K), "K", 0,
      "clusters; a range such as 2..12 measures each number and takes that of the highest "
      "silhouette",
+     2},
+    {"metric", OPTION_KEY(OPTION_METRIC), "METRIC", 0,
+     "euclidean (default), or cosine: the angle between a row and a centre, whatever their lengths",
      2},
     {"measures", OPTION_KEY(OPTION_MEASURES), 0, 0,
      "measure silhouette (of at most 10,000 rows drawn by --seed), Davies-Bouldin and "
@@ -139,6 +143,7 @@ static void add_findings(cJSON *object, const struct training *job)
     cJSON_AddNumberToObject(object, "features", found->columns);
     candidates_json(&job->candidates, object);
     cJSON_AddNumberToObject(object, "k", found->k);
+    cJSON_AddStringToObject(object, "metric", kmeans_metric_names[found->metric]);
     cJSON_AddNumberToObject(object, "iterations", found->iterations);
     cJSON_AddBoolToObject(object, "converged", found->converged);
     cJSON_AddNumberToObject(object, "inertia", found->inertia);
@@ -158,7 +163,8 @@ static int train(struct session *session, struct spot_error *err)
     settings.options.checkpoint = job.checkpoint;
     SPOT_TRY(session_engine(session, err));
     job.needs_memory = settings.measures || settings.options.mini_batch > 0;
-    SPOT_TRY(training_read(&job, settings.weight_column, err));
+    SPOT_TRY(training_read(&job, settings.weight_column,
+                           settings.options.metric == SPOT_METRIC_COSINE, err));
     SPOT_TRY(fit(&job, &settings, err));
     SPOT_TRY(training_write(&job, add_findings, err));
     SPOT_TRY(training_show(&job, err));

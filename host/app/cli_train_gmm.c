@@ -134,7 +134,7 @@ static int train(struct session *session, struct spot_error *err)
     SPOT_TRY(resume_open(&job, settings.lowest_k, settings.highest_k, err));
     settings.options.checkpoint = job.checkpoint;
     SPOT_TRY(session_engine(session, err));
-    SPOT_TRY(training_read(&job, settings.weight_column, err));
+    SPOT_TRY(training_read(&job, settings.weight_column, false, err));
     SPOT_TRY(fit(&job, &settings, err));
     SPOT_TRY(training_write(&job, add_findings, err));
     SPOT_TRY(training_show(&job, err));

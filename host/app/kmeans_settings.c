@@ -11,12 +11,13 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/npy.h"
+#include "models/kmeans.h"
 
 /* ---- Options ------------------------------------------------------------------------------- */
 
 static const char *const keys[] = {"k",        "init",       "n_init", "max_iter",
                                    "tol",      "compact",    "seed",   "sample_weight",
-                                   "measures", "mini_batch", NULL};
+                                   "measures", "mini_batch", "metric", NULL};
 
 /* A method's name, or a file by its suffix. */
 static int choose_init(const struct training_settings *shared, struct kmeans_settings *settings,
@@ -49,6 +50,7 @@ int kmeans_settings(struct session *session, struct kmeans_settings *settings,
     int status;
     *settings = (struct kmeans_settings){.options = spot_kmeans_defaults()};
     struct spot_kmeans_options *options = &settings->options;
+    int32_t metric = SPOT_METRIC_EUCLIDEAN;
     struct training_settings shared = {.max_iter = options->max_iter, .tol = options->tol};
     const struct config *node = config_get(session->config, "kmeans");
     SPOT_TRY(config_known(node, keys, err));
@@ -56,6 +58,8 @@ int kmeans_settings(struct session *session, struct kmeans_settings *settings,
     SPOT_TRY(config_integer(node, "mini_batch", 1, INT64_MAX, &options->mini_batch, err));
     SPOT_TRY(option_integer(&session->arguments, OPTION_MINI_BATCH, 1, INT64_MAX,
                             &options->mini_batch, err));
+    SPOT_TRY(config_choice(node, "metric", kmeans_metric_names, &metric, err));
+    SPOT_TRY(option_choice(&session->arguments, OPTION_METRIC, kmeans_metric_names, &metric, err));
     SPOT_TRY(training_settings(session, "kmeans", &shared, err));
     SPOT_TRY(choose_init(&shared, settings, err));
     if (shared.lowest_k == 0 && settings->centres_path == NULL)
@@ -66,6 +70,7 @@ int kmeans_settings(struct session *session, struct kmeans_settings *settings,
     settings->measures |= given(&session->arguments, OPTION_MEASURES);
     settings->measures |= shared.lowest_k != shared.highest_k;
     settings->weight_column = shared.weight_column;
+    options->metric = (enum spot_metric)metric;
     options->n_init = shared.n_init;
     options->max_iter = shared.max_iter;
     options->tol = shared.tol;

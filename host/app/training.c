@@ -84,13 +84,33 @@ static bool needs_memory(const struct training *job)
     return job->needs_memory || given(arguments, OPTION_TABLE) || given(arguments, OPTION_PLOTS);
 }
 
-int training_read(struct training *job, const char *weight_column, struct spot_error *err)
+/* A matrix from which the encoder beside it took offsets off has lost its rows' directions. */
+static int check_directions(const struct training *job, struct spot_error *err)
+{
+    struct model_encoder opened;
+    if (job->data.encoder != NULL || job->model.encoder == NULL) return SPOT_OK;
+    int status = model_encoder_open(&job->model, "the encoder", &opened, err);
+    if (status < 0) return status;
+    const double *offsets = encoder_offsets(opened.encoder);
+    for (int32_t j = 0; j < job->model.columns && status == SPOT_OK; j++)
+        if (offsets[j] != 0.0)
+            status = spot_fail(err, SPOT_EUSAGE,
+                               "--metric: cosine needs rows as they are, but an offset of %g has "
+                               "been taken off %s; train on the raw files instead of the matrix",
+                               offsets[j], job->model.features[j]);
+    model_encoder_close(&opened);
+    return status;
+}
+
+int training_read(struct training *job, const char *weight_column, bool directions,
+                  struct spot_error *err)
 {
     struct session *session = job->session;
     struct prepare_options reading;
     int status;
     SPOT_TRY(session_reading(session, &reading, err));
     reading.weight_column = weight_column;
+    reading.keep_zero = directions;
     const char *coordinates[2];
     SPOT_TRY(map_columns(session->config, coordinates, &reading.carried_count, err));
     reading.carried = coordinates;
@@ -112,6 +132,7 @@ int training_read(struct training *job, const char *weight_column, struct spot_e
         return spot_fail(err, SPOT_EDATA, "all %lld rows have missing values and were left out",
                          (long long)job->data.table_rows);
     SPOT_TRY(adopt_encoder(job, err));
+    if (directions) SPOT_TRY(check_directions(job, err));
 out:
     return status;
 }

@@ -28,8 +28,10 @@ struct training {
 /* Refuses, before any work, outputs that cannot be written. */
 int training_check(const struct session *session, struct spot_error *err);
 
-/* Reads the rows; features and encoder go into the model. weight_column may be NULL. */
-int training_read(struct training *job, const char *weight_column, struct spot_error *err);
+/* Reads the rows; features and encoder go into the model. weight_column may be NULL. directions:
+ * zero stays zero, and a matrix whose encoder took an offset off is refused. */
+int training_read(struct training *job, const char *weight_column, bool directions,
+                  struct spot_error *err);
 
 /* The rows, borrowed from the training. */
 struct spot_matrix training_rows(const struct training *job);

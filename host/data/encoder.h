@@ -26,6 +26,10 @@ int encoder_make(const struct config *root, const struct schema *schema, int32_t
                  struct encoder **encoder, struct spot_error *err);
 void encoder_free(struct encoder *encoder);
 
+/* Before the fit: zero stays zero, no offset is taken off a column before float32. For models of
+ * directions. */
+void encoder_keep_zero(struct encoder *encoder);
+
 /* Fitting: observe on any thread, add in row order, fit once (the features on all threads). */
 int encoder_observe(const struct encoder *encoder, const struct batch *batch,
                     struct encoder_part **part, struct spot_error *err);

@@ -377,7 +377,13 @@ static void fit_feature(void *arg, int64_t task, int worker)
     fitted->status = feature->encode == ENCODE_NONE
                          ? fit_numbers(feature, statistics, &fitted->error)
                          : fit_categories(feature, statistics, &fitted->error);
+    if (fitting->encoder->keep_zero) feature->offset = 0.0;
     encoder_statistics_clear(statistics);
+}
+
+void encoder_keep_zero(struct encoder *encoder)
+{
+    encoder->keep_zero = true;
 }
 
 int encoder_fit(struct encoder *encoder, struct spot_pool *pool, struct spot_error *err)

@@ -69,6 +69,7 @@ struct encoder {
     struct feature *features;    /* (count) */
     int32_t count;
     struct statistics *statistics; /* (count) while it is being fitted, else NULL */
+    bool keep_zero;                /* no offset is taken off */
     int32_t width;
     char **names;       /* (width) */
     double *offsets;    /* (width) */

@@ -14,6 +14,7 @@ struct prepare_options {
     const struct config *config;   /* NULL: every column is a number and a feature */
     const struct encoder *encoder; /* scoring: the model's fitted encoder; NULL: fit one */
     const struct schema *schema;   /* scoring: the model's schema */
+    bool keep_zero;                /* a fitted encoder takes no offset off (encoder_keep_zero) */
     const char *weight_column;     /* sample weights, not a feature; NULL: none */
     const char *const *carried;    /* (carried_count) columns of numbers kept as they are beside the
                                       rows,    for pictures */

@@ -184,10 +184,12 @@ int intake_open(struct intake *intake, struct spot_pool *pool, bool rewindable,
     intake->encoder = options->encoder;
     if (intake->schema == NULL) SPOT_TRY(make_schema(intake, err));
     SPOT_TRY(choose_columns(intake, err));
-    if (intake->encoder == NULL)
+    if (intake->encoder == NULL) {
         SPOT_TRY(encoder_make(options->config, intake->schema, intake->weight,
                               &intake->made_encoder, err));
-    if (intake->encoder == NULL) intake->encoder = intake->made_encoder;
+        if (options->keep_zero) encoder_keep_zero(intake->made_encoder);
+        intake->encoder = intake->made_encoder;
+    }
     intake->used = spot_alloc_zero(intake->specs_count, sizeof *intake->used);
     if (intake->used == NULL) return spot_fail_memory(err, "the columns");
     encoder_mark_used(intake->encoder, intake->used);

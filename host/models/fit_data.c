@@ -169,6 +169,7 @@ int fit_data_open(struct fit_data *data, spot_engine *engine, const struct spot_
     const struct statistics *s = &data->statistics;
     SPOT_TRY(statistics_of(matrix, options->centres, options->k, engine_pool(engine),
                            &data->statistics, err));
+    if (options->spherical) make_spherical(&data->statistics, options->centres != NULL);
     if (options->compact != 0) SPOT_TRY(merge_rows(data, options->compact == 1, err));
     SPOT_TRY(engine->tables->core->data_open(engine->backend, fit_data_rows(data), matrix->columns,
                                              s->offset, s->largest, options->batch_rows,

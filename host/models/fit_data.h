@@ -18,6 +18,7 @@ struct fit_data {
 struct fit_data_options {
     const double *centres; /* (k, columns) that distances are measured to as well, or NULL */
     int32_t k;
+    bool spherical;     /* rows have length one, and so will centres */
     int32_t compact;    /* 1 yes, 0 no, -1 when it pays */
     int64_t batch_rows; /* 0: all at once */
 };

@@ -12,15 +12,19 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "models/checks.h"
+#include "models/directions.h"
 #include "models/kmeans_fit.h"
 #include "models/minibatch.h"
 #include "models/row_batches.h"
+#include "numerics/direction.h"
 
 struct spot_kmeans_options spot_kmeans_defaults(void)
 {
     return (struct spot_kmeans_options){
         .init = SPOT_INIT_KMEANSPP, .max_iter = 300, .tol = 1e-4, .compact = -1};
 }
+
+const char *const kmeans_metric_names[] = {"euclidean", "cosine", NULL};
 
 spot_kmeans *kmeans_new(int32_t k, int32_t columns)
 {
@@ -85,9 +89,13 @@ static int check_options(const struct spot_kmeans_options *options, const struct
     };
     int status = check_shared_options(&shared, data, err);
     if (status < 0) return status;
+    if (options->metric != SPOT_METRIC_EUCLIDEAN && options->metric != SPOT_METRIC_COSINE)
+        return spot_fail(err, SPOT_EUSAGE, "metric: %d is no metric", (int)options->metric);
     if (options->mini_batch < 0)
         return spot_fail(err, SPOT_EUSAGE, "mini_batch = %lld: it is not negative",
                          (long long)options->mini_batch);
+    if (options->mini_batch > 0 && options->metric != SPOT_METRIC_EUCLIDEAN)
+        return spot_fail(err, SPOT_EUSAGE, "mini-batches know the Euclidean metric only");
     return check_centres(options, data->columns, err);
 }
 
@@ -177,6 +185,7 @@ static void keep_run(const struct kmeans_fit *fit, spot_kmeans *model)
     for (size_t c = 0; c < k; c++)
         model->weights[c] = int128_to_double(fit->partial.weights[c]) / q->weight_scale;
     model->result.inertia = int128_to_double(fit->inertia) / q->distance_scale / q->weight_scale;
+    if (q->spherical) model->result.inertia /= 2.0; /* |x - c|^2 = 2 (1 - cos) */
     model->result.iterations = fit->iterations;
     model->result.converged = fit->converged;
     model->result.best_run = fit->run_index;
@@ -196,6 +205,8 @@ static int start_run(struct kmeans_fit *fit, struct spot_error *err)
 {
     const double started = now();
     int status = kmeans_seed(fit, err);
+    for (int64_t c = 0; fit->options->metric == SPOT_METRIC_COSINE && c < fit->options->k; c++)
+        make_unit(fit->centres + c * fit->matrix->columns, fit->matrix->columns);
     fit->init_seconds += now() - started;
     fit->iterations = fit->converged = 0;
     if (status >= 0) fit->stage = STAGE_ITERATING;
@@ -231,7 +242,8 @@ static void warn_of_empty_clusters(const struct kmeans_fit *fit, const spot_kmea
                    (int)used, (int)model->result.k);
 }
 
-int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
+/* A fit to rows and from centres that are as the metric wants them. */
+static int fit_rows(spot_engine *engine, const struct spot_matrix *data,
                     const struct spot_kmeans_options *options, spot_kmeans **out,
                     struct spot_error *err)
 {
@@ -241,6 +253,7 @@ int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
     struct fit_data rows = {.engine = engine};
     const struct fit_data_options opening = {.centres = options->centres,
                                              .k = options->k,
+                                             .spherical = options->metric == SPOT_METRIC_COSINE,
                                              .compact = options->compact,
                                              .batch_rows = options->batch_rows};
     struct kmeans_fit fit = {.engine = engine,
@@ -249,8 +262,6 @@ int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
                              .matrix = data,
                              .data = &rows,
                              .n_init = runs_of(options)};
-    SPOT_TRY(check_matrix(data, err));
-    SPOT_TRY(check_options(options, data, err));
     const struct engine_job job = {data->rows, data->columns, options->k, fit.n_init, 0};
     SPOT_TRY(engine_choose(engine, &job, err));
     fit.backend = engine->tables->kmeans;
@@ -259,6 +270,7 @@ int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
         status = spot_fail_memory(err, "the model");
         goto out;
     }
+    model->result.metric = options->metric;
     if (options->mini_batch > 0) {
         SPOT_TRY(kmeans_minibatch(&fit, model, err));
         goto out;
@@ -283,10 +295,50 @@ out:
     return status;
 }
 
+static int fit_directions(spot_engine *engine, const struct spot_matrix *data,
+                          const struct spot_kmeans_options *options, spot_kmeans **model,
+                          struct spot_error *err)
+{
+    int status = SPOT_OK;
+    double *centres = NULL;
+    struct directions unit;
+    struct spot_kmeans_options own = *options;
+    directions_of(data, engine_pool(engine), &unit);
+    if (options->init == SPOT_INIT_CENTRES)
+        SPOT_TRY(unit_centres(options->centres, options->k, data->columns, &centres, err));
+    own.centres = centres;
+    status = fit_rows(engine, &unit.matrix, &own, model, err);
+out:
+    free(centres);
+    return status;
+}
+
+int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
+                    const struct spot_kmeans_options *options, spot_kmeans **model,
+                    struct spot_error *err)
+{
+    int status;
+    *model = NULL;
+    SPOT_TRY(check_matrix(data, err));
+    SPOT_TRY(check_options(options, data, err));
+    status = (options->metric == SPOT_METRIC_COSINE ? fit_directions
+                                                    : fit_rows)(engine, data, options, model, err);
+out:
+    return status;
+}
+
 /* ---- Scoring -------------------------------------------------------------------------------- */
 
-int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
-                       const struct spot_matrix *data, int32_t *labels, double *distances,
+int kmeans_check_columns(const spot_kmeans *model, const struct spot_matrix *data,
+                         struct spot_error *err)
+{
+    if (data->columns == model->result.columns) return SPOT_OK;
+    return spot_fail(err, SPOT_EDATA, "the data has %d columns where the model has %d",
+                     (int)data->columns, (int)model->result.columns);
+}
+
+int kmeans_assign_rows(spot_engine *engine, const spot_kmeans *model,
+                       const struct spot_matrix *data, int32_t *labels, double *squares,
                        struct spot_error *err)
 {
     int status = SPOT_OK;
@@ -295,11 +347,6 @@ int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
     struct row_batches batches = {0};
     struct spot_matrix batch;
     int64_t first;
-    if (data->columns != columns)
-        return spot_fail(err, SPOT_EDATA, "the data has %d columns where the model has %d",
-                         (int)data->columns, (int)columns);
-    if (data->rows == 0) return SPOT_OK;
-    SPOT_TRY(check_matrix(data, err));
     ranges = spot_alloc(3 * (int64_t)columns, sizeof *ranges);
     if (ranges == NULL) {
         status = spot_fail_memory(err, "the columns' ranges");
@@ -315,12 +362,29 @@ int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
         SPOT_TRY(engine->tables->kmeans->assign(
             engine->backend, model->result.k, columns, model->centres, ranges + 2 * columns,
             batch.rows, batch.values, labels == NULL ? NULL : labels + first,
-            distances == NULL ? NULL : distances + first, err));
+            squares == NULL ? NULL : squares + first, err));
     }
-    for (int64_t i = 0; distances != NULL && i < data->rows; i++)
-        distances[i] = sqrt(distances[i]);
 out:
     row_batches_close(&batches);
     free(ranges);
+    return status;
+}
+
+int spot_kmeans_assign(spot_engine *engine, const spot_kmeans *model,
+                       const struct spot_matrix *data, int32_t *labels, double *distances,
+                       struct spot_error *err)
+{
+    int status;
+    const bool cosine = model->result.metric == SPOT_METRIC_COSINE;
+    struct directions unit;
+    SPOT_TRY(kmeans_check_columns(model, data, err));
+    if (data->rows == 0) return SPOT_OK;
+    SPOT_TRY(check_matrix(data, err));
+    directions_of(data, engine_pool(engine), &unit);
+    SPOT_TRY(
+        kmeans_assign_rows(engine, model, cosine ? &unit.matrix : data, labels, distances, err));
+    for (int64_t i = 0; distances != NULL && i < data->rows; i++)
+        distances[i] = cosine ? distances[i] / 2.0 : sqrt(distances[i]);
+out:
     return status;
 }

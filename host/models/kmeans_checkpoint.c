@@ -13,7 +13,8 @@ const struct checkpoint_option kmeans_option_words[] = {
     {"init", OPTION_WHOLE},       {"set of initial centres", OPTION_HASH},
     {"n_init", OPTION_WHOLE},     {"max_iter", OPTION_WHOLE},
     {"tol", OPTION_REAL},         {"seed", OPTION_WHOLE},
-    {"mini_batch", OPTION_WHOLE}, {NULL, OPTION_WHOLE},
+    {"mini_batch", OPTION_WHOLE}, {"metric", OPTION_WHOLE},
+    {NULL, OPTION_WHOLE},
 };
 
 struct checkpoint_head kmeans_head(const struct kmeans_fit *fit)
@@ -28,7 +29,7 @@ struct checkpoint_head kmeans_head(const struct kmeans_fit *fit)
         .columns = fit->matrix->columns,
         .options = {(uint64_t)options->init, given ? words_hash(1, options->centres, cells) : 0,
                     (uint64_t)fit->n_init, (uint64_t)options->max_iter, real_word(options->tol),
-                    options->seed, (uint64_t)options->mini_batch},
+                    options->seed, (uint64_t)options->mini_batch, (uint64_t)options->metric},
     };
 }
 

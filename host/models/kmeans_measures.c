@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "data/compact.h"
 #include "models/checks.h"
+#include "models/directions.h"
 #include "models/kmeans.h"
 #include "models/random.h"
 #include "models/silhouette.h"
@@ -284,7 +285,8 @@ static int sampled_silhouette(const struct judged *judged, const struct spot_mat
                                          .labels = labels,
                                          .rows = count,
                                          .columns = data->columns,
-                                         .k = judged->model->k};
+                                         .k = judged->model->k,
+                                         .cosine = judged->model->metric == SPOT_METRIC_COSINE};
     status =
         silhouette_mean(&rows, engine_pool(judged->engine), host->stopped, host->arg, mean, err);
 out:
@@ -302,7 +304,8 @@ static int exact_silhouette(const struct judged *judged, double *mean, struct sp
                                          .counts = judged->counts,
                                          .rows = judged->rows.rows,
                                          .columns = judged->rows.columns,
-                                         .k = judged->model->k};
+                                         .k = judged->model->k,
+                                         .cosine = judged->model->metric == SPOT_METRIC_COSINE};
     return silhouette_mean(&rows, engine_pool(judged->engine), host->stopped, host->arg, mean, err);
 }
 
@@ -337,6 +340,32 @@ static int check_options(const struct spot_measure_options *options, struct spot
                      (long long)options->silhouette_rows, INT32_MAX);
 }
 
+/* Measures of rows that are as the metric wants them. */
+static int measure_rows(struct judged *judged, const spot_kmeans *model,
+                        const struct spot_matrix *data, const struct spot_measure_options *options,
+                        struct spot_kmeans_measures *out, struct spot_error *err)
+{
+    int status;
+    struct compacted merged = {0};
+    SPOT_TRY(merge_rows(judged, data, &merged, err));
+    SPOT_TRY(judged_open(judged, err));
+    SPOT_TRY(kmeans_assign_rows(judged->engine, model, &judged->rows, judged->labels, NULL, err));
+    add_up(judged);
+    out->clusters = judged->used;
+    if (judged->used < 2 || judged->used >= judged->total) goto out;
+    out->davies_bouldin = davies_bouldin(judged);
+    out->calinski_harabasz = calinski_harabasz(judged);
+    const int64_t limit = silhouette_limit(options->silhouette_rows, data->columns);
+    const bool exact = judged->rows.rows <= limit;
+    out->silhouette_rows = exact ? judged->total : limit;
+    status = exact ? exact_silhouette(judged, &out->silhouette, err)
+                   : sampled_silhouette(judged, data, merged.group_of_row, options->seed, limit,
+                                        &out->silhouette, err);
+out:
+    compacted_clear(&merged);
+    return status;
+}
+
 int spot_kmeans_measure(spot_engine *engine, const spot_kmeans *model,
                         const struct spot_matrix *data, const struct spot_measure_options *options,
                         struct spot_kmeans_measures *out, struct spot_error *err)
@@ -344,31 +373,24 @@ int spot_kmeans_measure(spot_engine *engine, const spot_kmeans *model,
     int status;
     static const struct spot_measure_options defaults = {0};
     struct judged judged = {.engine = engine, .model = &model->result, .rows = *data};
-    struct compacted merged = {0};
-    if (options == NULL) options = &defaults;
+    struct spot_matrix rows = *data;
+    float *unit = NULL;
     *out = (struct spot_kmeans_measures){0, NAN, NAN, NAN, 0};
+    if (options == NULL) options = &defaults;
     SPOT_TRY(check_options(options, err));
+    SPOT_TRY(kmeans_check_columns(model, data, err));
     SPOT_TRY(check_matrix(data, err));
     if (data->reader != NULL) {
         status = spot_fail(err, SPOT_EUSAGE, "measures need rows in memory, not a reader");
         goto out;
     }
-    SPOT_TRY(merge_rows(&judged, data, &merged, err));
-    SPOT_TRY(judged_open(&judged, err));
-    SPOT_TRY(spot_kmeans_assign(engine, model, &judged.rows, judged.labels, NULL, err));
-    add_up(&judged);
-    out->clusters = judged.used;
-    if (judged.used < 2 || judged.used >= judged.total) goto out;
-    out->davies_bouldin = davies_bouldin(&judged);
-    out->calinski_harabasz = calinski_harabasz(&judged);
-    const int64_t limit = silhouette_limit(options->silhouette_rows, data->columns);
-    const bool exact = judged.rows.rows <= limit;
-    out->silhouette_rows = exact ? judged.total : limit;
-    status = exact ? exact_silhouette(&judged, &out->silhouette, err)
-                   : sampled_silhouette(&judged, data, merged.group_of_row, options->seed, limit,
-                                        &out->silhouette, err);
+    if (model->result.metric == SPOT_METRIC_COSINE) {
+        SPOT_TRY(unit_rows(data, engine_pool(engine), &unit, err));
+        rows.values = judged.rows.values = unit;
+    }
+    status = measure_rows(&judged, model, &rows, options, out, err);
 out:
     judged_close(&judged);
-    compacted_clear(&merged);
+    free(unit);
     return status;
 }

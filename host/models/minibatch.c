@@ -196,6 +196,8 @@ int spot_kmeans_update(spot_engine *engine, const spot_kmeans *model,
     if (data->columns != model->result.columns)
         return spot_fail(err, SPOT_EDATA, "the data has %d columns where the model has %d",
                          (int)data->columns, (int)model->result.columns);
+    if (model->result.metric != SPOT_METRIC_EUCLIDEAN)
+        return spot_fail(err, SPOT_EUSAGE, "only a model of the Euclidean metric can be updated");
     if (batch_rows < 0)
         return spot_fail(err, SPOT_EUSAGE, "mini-batch: %lld rows", (long long)batch_rows);
     SPOT_TRY(check_matrix(data, err));

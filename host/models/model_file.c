@@ -69,6 +69,7 @@ static bool add_kmeans(cJSON *document, const struct model *model)
     const struct spot_kmeans_result *result = spot_kmeans_result(model->kmeans);
     cJSON *kmeans = cJSON_AddObjectToObject(document, "kmeans");
     return kmeans != NULL && cJSON_AddNumberToObject(kmeans, "k", result->k) != NULL &&
+           cJSON_AddStringToObject(kmeans, "metric", kmeans_metric_names[result->metric]) != NULL &&
            cJSON_AddNumberToObject(kmeans, "inertia", result->inertia) != NULL &&
            cJSON_AddNumberToObject(kmeans, "iterations", result->iterations) != NULL &&
            cJSON_AddBoolToObject(kmeans, "converged", result->converged) != NULL &&
@@ -229,6 +230,21 @@ static int read_number(const char *path, const cJSON *kmeans, const char *name, 
     return SPOT_OK;
 }
 
+/* A model without one is Euclidean. */
+static int read_metric(const char *path, const cJSON *kmeans, enum spot_metric *metric,
+                       struct spot_error *err)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(kmeans, "metric");
+    const char *name = item == NULL ? kmeans_metric_names[0] : cJSON_GetStringValue(item);
+    for (int i = 0; name != NULL && kmeans_metric_names[i] != NULL; i++)
+        if (strcmp(kmeans_metric_names[i], name) == 0) {
+            *metric = (enum spot_metric)i;
+            return SPOT_OK;
+        }
+    return spot_fail(err, SPOT_EFORMAT, "%s: kmeans.metric is neither \"euclidean\" nor \"cosine\"",
+                     path);
+}
+
 static int read_sizes(const char *path, const cJSON *kmeans, spot_kmeans *model,
                       struct spot_error *err)
 {
@@ -303,6 +319,7 @@ static int read_kmeans(const char *path, const cJSON *document, struct model *mo
     model->kmeans = kmeans_new((int32_t)k, model->columns);
     if (model->kmeans == NULL) return spot_fail_memory(err, "the model");
     struct spot_kmeans_result *result = &model->kmeans->result;
+    SPOT_TRY(read_metric(path, kmeans, &result->metric, err));
     SPOT_TRY(read_number(path, kmeans, "inertia", 0, INFINITY, &result->inertia, err));
     SPOT_TRY(read_number(path, kmeans, "iterations", 1, INT32_MAX, &iterations, err));
     result->iterations = (int32_t)iterations;

@@ -5,7 +5,6 @@
 #include "models/silhouette.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,8 +100,12 @@ static double distance_sum(const struct panels *panels, int32_t cluster, const d
                 const double difference = y[j * LANES + lane] - x[j * LANES];
                 d2[lane] += difference * difference;
             }
-        for (int lane = 0; lane < LANES; lane++)
-            sums[lane] += counts[lane] * sqrt(d2[lane]);
+        if (panels->rows->cosine)
+            for (int lane = 0; lane < LANES; lane++)
+                sums[lane] += counts[lane] * (d2[lane] / 2.0);
+        else
+            for (int lane = 0; lane < LANES; lane++)
+                sums[lane] += counts[lane] * sqrt(d2[lane]);
     }
     return ((sums[0] + sums[4]) + (sums[2] + sums[6])) +
            ((sums[1] + sums[5]) + (sums[3] + sums[7]));

@@ -3,6 +3,8 @@
 #ifndef SPOT_MODELS_SILHOUETTE_H
 #define SPOT_MODELS_SILHOUETTE_H
 
+#include <stdbool.h>
+
 #include "base/pool.h"
 #include "blackspot.h"
 
@@ -12,6 +14,7 @@ struct silhouette_rows {
     const int32_t *counts; /* (rows) how many equal rows each one stands for, or NULL: 1 */
     int64_t rows;
     int32_t columns, k;
+    bool cosine; /* rows of length one, and distances 1 - cos = |x - y|^2 / 2 */
 };
 
 /* Between a row's silhouettes s = (b - a) / max(a, b), a the mean distance to the others of its

@@ -172,6 +172,15 @@ static int bits_above(double x)
     return ilogb(x) + 1;
 }
 
+/* farthest: no squared distance is above it. */
+static double distance_scale(const struct statistics *s, double farthest)
+{
+    /* One bit of room for the rounding of float32 seeding distances. */
+    int bits = 126 - bits_above(int128_to_double(s->weight)) - 1;
+    if (bits > QUANTISER_DISTANCE_BITS) bits = QUANTISER_DISTANCE_BITS;
+    return farthest > 0 ? ldexp(1.0, bits - 1 - bits_above(farthest)) : 1.0;
+}
+
 static int choose_scales(struct statistics *s, const double *centres, int32_t k,
                          struct spot_error *err)
 {
@@ -205,11 +214,7 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
             "%d columns as wide as these give squared distances beyond float32; divide "
             "them by a constant",
             (int)s->columns);
-    /* One bit of room for the rounding of float32 seeding distances. */
-    int distance_bits = 126 - weight_bits - 1;
-    if (distance_bits > QUANTISER_DISTANCE_BITS) distance_bits = QUANTISER_DISTANCE_BITS;
-    s->quantiser.distance_scale =
-        farthest > 0 ? ldexp(1.0, distance_bits - 1 - bits_above(farthest)) : 1.0;
+    s->quantiser.distance_scale = distance_scale(s, farthest);
     return SPOT_OK;
 }
 
@@ -295,6 +300,19 @@ int mean_variance(const struct statistics *s, const struct column_moments *momen
     }
     *variance = sum / s->columns;
     return SPOT_OK;
+}
+
+/* With D the rows' largest distance, a mean m of unit rows is within D of each, and
+ * |m|^2 >= 1 - D^2 / 2; so its direction is within D + 1 - |m| of each, and within 2 in any case,
+ * the square of which 2.5 D^2 bounds. Float32 rounds the rows' lengths. */
+void make_spherical(struct statistics *s, bool centres_given)
+{
+    double farthest = 0.0;
+    for (int32_t j = 0; j < s->columns; j++)
+        farthest += (s->maximum[j] - s->minimum[j]) * (s->maximum[j] - s->minimum[j]);
+    farthest = centres_given ? 5.0 : fmin(5.0, 2.5 * farthest + 1e-12);
+    s->quantiser.distance_scale = distance_scale(s, farthest);
+    s->quantiser.spherical = 1;
 }
 
 int statistics_of(const struct spot_matrix *data, const double *centres, int32_t k,

@@ -26,6 +26,11 @@ struct statistics {
  * Errors: SPOT_EDATA with row and column. */
 int statistics_of(const struct spot_matrix *data, const double *centres, int32_t k,
                   struct spot_pool *pool, struct statistics *statistics, struct spot_error *err);
+
+/* Says that the rows have length one, and so will the centres: scales for them. centres_given: some
+ * that may lie anywhere were counted in. */
+void make_spherical(struct statistics *statistics, bool centres_given);
+
 /* The mean over the columns of the unweighted variance, from the moments of a data handle; scale
  * (columns) is what they were taken with. Refuses a column that an extreme value flattens. */
 void moment_scales(const struct statistics *statistics, double *scale);
