@@ -83,6 +83,7 @@ int open_sums(struct kmeans_run *run, const struct quantiser *quantiser, struct 
         (double)cuda_kmeans_block_rows(&backend->limits, rows->rows) * run->data->most_mass;
     run->wide = !(block_mass < (double)((int64_t)1 << (62 - quantiser->column_bits)));
     run->distance_scale = quantiser->distance_scale;
+    run->spherical = quantiser->spherical;
     SPOT_TRY(cuda_alloc(&run->scale, rows->columns, "the scales", err));
     SPOT_TRY(cuda_alloc(&run->others, (int64_t)run->k * rows->columns, "the centres", err));
     SPOT_TRY(cuda_alloc(&run->sums, sum_entries(run), "the sums", err));

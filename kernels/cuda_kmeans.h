@@ -36,6 +36,7 @@ struct cuda_seeding {
 struct kmeans_run {
     struct backend_data *data;
     int32_t k;
+    int32_t spherical; /* centres are given length one */
     double distance_scale;
     int32_t wide; /* as in cuda_kmeans_pass */
     int32_t fresh;

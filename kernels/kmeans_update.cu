@@ -10,7 +10,7 @@ namespace
 enum { UPDATE_THREADS = 256 };
 
 struct update_work {
-    int32_t k, columns, chunks, update;
+    int32_t k, columns, chunks, update, spherical;
     const double *offset, *scale; /* (columns) */
     const int128 *sums;           /* (k, columns + 2) */
     double *centres;              /* (k, columns) */
@@ -31,6 +31,17 @@ __device__ void take_counts(cuda_kmeans_counters *counters, int32_t chunks,
     state->steps++;
 }
 
+/* What a centre's mean is divided by: 1, or its length where centres are given length one. */
+__device__ double divisor(const update_work &work, const int128 *sums)
+{
+    quantiser q = {};
+    if (work.spherical == 0) return 1.0;
+    q.columns = work.columns;
+    q.offset = work.offset;
+    q.scale = work.scale;
+    return mean_length(&q, sums, sums[work.columns]);
+}
+
 /* Moves all centres and returns the shift to thread 0: squares come from all threads, and are added
  * up by one in the order of update_centres(). */
 __device__ double move_centres(const update_work &work, double (&squares)[UPDATE_THREADS])
@@ -43,8 +54,11 @@ __device__ double move_centres(const update_work &work, double (&squares)[UPDATE
         if (at < cells) {
             int64_t c = at / work.columns, j = at % work.columns;
             const int128 *sums = work.sums + c * (work.columns + 2);
-            double centre =
-                centre_from_sums(sums[j], sums[work.columns], work.offset[j], work.scale[j]);
+            double length = divisor(work, sums), centre = work.centres[at];
+            if (length != 0.0) /* else the centre keeps its place */
+                centre =
+                    centre_from_sums(sums[j], sums[work.columns], work.offset[j], work.scale[j]) /
+                    length;
             double difference = centre - work.centres[at];
             squares[thread] = difference * difference;
             work.centres[at] = centre;
@@ -97,9 +111,10 @@ int cuda_kmeans_update(struct kmeans_run *run, double tolerance, int32_t update,
 {
     int status = SPOT_OK;
     const struct cuda_rows *rows = &run->data->rows;
-    struct update_work work = {run->k,    rows->columns, (int32_t)cuda_chunks(*rows),
-                               update,    rows->offset,  run->scale,
-                               run->sums, run->centres,  tolerance};
+    struct update_work work = {run->k,     rows->columns,  (int32_t)cuda_chunks(*rows),
+                               update,     run->spherical, rows->offset,
+                               run->scale, run->sums,      run->centres,
+                               tolerance};
     CUDA_LAUNCH(kmeans_update_kernel, 1, UPDATE_THREADS, 0, run->data->backend->stream, work,
                 run->counters, run->state);
     CUDA_TRY(cudaGetLastError(), "KMeans: moving the centres");
