@@ -81,6 +81,7 @@ static inline double leaf_value(const struct forest *forest, int64_t leaf,
     for (int64_t i = forest->linear_first[leaf]; i < forest->linear_first[leaf + 1]; i++) {
         double x = forest_value(rows, row, forest->linear_feature[i]);
         if (isnan(x)) return forest->value[leaf];
+        if (fabs(x) <= (double)1e-35f) x = 0.0;
         sum += forest->linear_coefficient[i] * x;
     }
     return sum;

@@ -465,7 +465,8 @@ struct spot_forest_rows {
     int32_t columns;
 };
 
-/* Opens a model of XGBoost: JSON or UBJSON, 1.0 and later. The caller frees *forest.
+/* Opens a model of XGBoost (JSON or UBJSON, 1.0 and later) or LightGBM (text, v3 and v4), told
+ * apart by its content. The caller frees *forest.
  * Errors: SPOT_EIO, SPOT_EFORMAT (with the place, and the remedy for what is not supported),
  * SPOT_ENOMEM. */
 SPOT_API int spot_forest_load(const char *path, spot_forest **forest, struct spot_error *err);

@@ -10,6 +10,7 @@
 #include "backend/engine.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/lightgbm_read.h"
 #include "models/xgboost_read.h"
 
 /* ---- Memory --------------------------------------------------------------------------------- */
@@ -258,7 +259,7 @@ out:
 
 int spot_forest_load(const char *path, spot_forest **out, struct spot_error *err)
 {
-    int status = xgboost_read(path, out, err);
+    int status = is_lightgbm(path) ? lightgbm_read(path, out, err) : xgboost_read(path, out, err);
     if (status == SPOT_OK) status = forest_ready(*out, path, err);
     if (status < 0) {
         spot_forest_free(*out);
@@ -354,6 +355,13 @@ static int score_margins(const struct backend_host *host, const spot_forest *mod
     return SPOT_OK;
 }
 
+/* LightGBM counts leaves by themselves; with us they follow the inner nodes. */
+static int32_t leaf_base(const struct forest *forest, int32_t tree)
+{
+    if (forest->rules == FOREST_XGBOOST) return 0;
+    return (int32_t)((forest->first_node[tree + 1] - forest->first_node[tree] - 1) / 2);
+}
+
 static int score_leaves(const struct backend_host *host, const spot_forest *model,
                         const struct spot_forest_rows *rows, const struct tree_range *range,
                         int32_t *leaves, double *out, struct spot_error *err)
@@ -361,7 +369,7 @@ static int score_leaves(const struct backend_host *host, const spot_forest *mode
     int status = cpu_backend()->trees->score(model->plan, host, rows, range->first, range->trees,
                                              NULL, leaves, err);
     for (int64_t i = 0; status == SPOT_OK && i < rows->rows * range->trees; i++)
-        out[i] = leaves[i];
+        out[i] = leaves[i] - leaf_base(&model->forest, range->first + (int32_t)(i % range->trees));
     return status;
 }
 
