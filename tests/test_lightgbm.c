@@ -41,7 +41,7 @@ static void equals_lightgbm(void)
     cJSON_ArrayForEach(item, cases)
     {
         struct expected expected = load_expected(FOLDER, item);
-        expected.rows64 = calloc((size_t)expected.count, COLUMNS * sizeof(double));
+        expected.rows64 = malloc((size_t)expected.count * COLUMNS * sizeof(double));
         CU_ASSERT_PTR_NOT_NULL_FATAL(expected.rows64);
         for (int64_t i = 0; i < expected.count; i++)
             memcpy(expected.rows64 + i * COLUMNS, expected.table + i * expected.width,
