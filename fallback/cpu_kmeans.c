@@ -335,5 +335,7 @@ const struct backend_kmeans cpu_kmeans = {
     .seed_try = cpu_seed_try,
     .seed_take = cpu_seed_take,
     .seed_pick = cpu_seed_pick,
+    .seed_points = cpu_seed_points,
+    .seed_rows = cpu_seed_rows,
     .assign = cpu_kmeans_assign,
 };

@@ -91,6 +91,10 @@ int cpu_seed_try(struct kmeans_run *run, int32_t count, const int64_t *rows, str
 int cpu_seed_take(struct kmeans_run *run, int64_t row, struct spot_error *err);
 int cpu_seed_pick(struct kmeans_run *run, int32_t count, const struct int128 *targets,
                   int64_t *rows, struct spot_error *err);
+int cpu_seed_points(struct kmeans_run *run, int32_t count, const float *points,
+                    struct int128 *total, struct spot_error *err);
+int cpu_seed_rows(struct kmeans_run *run, int32_t count, const int64_t *rows, float *values,
+                  int64_t *distances, struct spot_error *err);
 int cpu_kmeans_assign(struct backend *backend, int32_t k, int32_t columns, const double *centres,
                       const double *offset, int64_t rows, const float *values, int32_t *labels,
                       double *distances, struct spot_error *err);

@@ -227,6 +227,86 @@ int cpu_seed_take(struct kmeans_run *run, int64_t row, struct spot_error *err)
     return SPOT_OK;
 }
 
+/* ---- Many centres at once ------------------------------------------------------------------- */
+
+/* Points that go through a block together. */
+enum { POINTS = 8 };
+
+struct taking {
+    struct kmeans_run *run;
+    int32_t count;
+    const float *points; /* (count, columns) */
+};
+
+static void take_task(void *arg, int64_t task, int worker)
+{
+    const struct taking *taking = arg;
+    struct kmeans_run *run = taking->run;
+    const struct backend_data *data = run->data;
+    _Alignas(64) float d2[POINTS * BLOCK_ROWS];
+    struct int128 sum = int128_from(0);
+    (void)worker;
+    for (int64_t b = task * TASK_BLOCKS; b < task_end(data, task); b++) {
+        float *nearest = run->seeding.nearest + b * BLOCK_ROWS;
+        for (int32_t p = 0; p < taking->count; p += POINTS) {
+            int32_t count = taking->count - p < POINTS ? taking->count - p : POINTS;
+            run->kernels->distances(data_block(data, b), data->columns,
+                                    taking->points + (int64_t)p * data->columns, count, d2);
+            for (int32_t i = 0; i < count; i++)
+                approach(nearest, d2 + i * BLOCK_ROWS);
+        }
+        add_potentials(run, b, nearest, 1, &sum);
+    }
+    run->seeding.prefix[task] = sum; /* there are no fewer pick tasks than tasks */
+}
+
+/* Makes `count` points centres; the potential that is left. */
+static struct int128 take_points(struct kmeans_run *run, int32_t count, const float *points)
+{
+    const struct backend_data *data = run->data;
+    struct taking taking = {run, count, points};
+    double work = (double)data->rows * ((double)count * (3 * data->columns + 1) + 8);
+    cpu_parallel(data->backend, data->tasks, work, take_task, &taking);
+    struct int128 total = int128_from(0);
+    for (int64_t task = 0; task < data->tasks; task++)
+        total = int128_add(total, run->seeding.prefix[task]);
+    return total;
+}
+
+/* Brings all distances up to a pending centre. */
+static void settle(struct kmeans_run *run)
+{
+    if (run->seeding.pending) (void)take_points(run, 1, run->seeding.points);
+    run->seeding.pending = false;
+}
+
+int cpu_seed_points(struct kmeans_run *run, int32_t count, const float *points,
+                    struct int128 *total, struct spot_error *err)
+{
+    (void)err;
+    settle(run);
+    *total = take_points(run, count, points);
+    run->seeding.tried = 0;
+    run->seeding.seeded = true;
+    return SPOT_OK;
+}
+
+int cpu_seed_rows(struct kmeans_run *run, int32_t count, const int64_t *rows, float *values,
+                  int64_t *distances, struct spot_error *err)
+{
+    (void)err;
+    const struct backend_data *data = run->data;
+    if (distances != NULL) settle(run);
+    for (int32_t i = 0; i < count; i++) {
+        const int64_t row = handle_row(data, rows[i]);
+        if (values != NULL) data_row(data, row, values + (int64_t)i * data->columns);
+        if (distances != NULL)
+            distances[i] =
+                quantise((double)run->seeding.nearest[row], run->quantiser->distance_scale);
+    }
+    return SPOT_OK;
+}
+
 /* ---- Draws ---------------------------------------------------------------------------------- */
 
 /* What one original row adds to the prefix sums. */
@@ -314,22 +394,49 @@ static void approach_task(struct kmeans_run *run, int64_t task)
     }
 }
 
-/* The row of a task where the prefix sum, `before` at the task's begin, comes above the target; its
- * last row where it never does. */
-static int64_t find_row(const struct kmeans_run *run, int64_t task, struct int128 before,
-                        struct int128 target)
+/* How far a walk over the prefix sums has come: `before` is the sum of all rows before `row`. */
+struct walk {
+    int64_t task, row;
+    struct int128 before;
+};
+
+/* Goes on to the row of the walk's task where the prefix sum comes above the target; to its last
+ * row where it never does. The walk stops at that row's span, so that a target that is not smaller
+ * can follow. */
+static int64_t find_row(const struct kmeans_run *run, struct walk *walk, struct int128 target)
 {
-    int64_t row = task * TASK_ROWS, end = pick_end(run->data, task);
-    for (; row + BLOCK_ROWS < end; row += BLOCK_ROWS) {
-        struct int128 after = int128_add(before, span_potential(run, row, row + BLOCK_ROWS));
+    int64_t end = pick_end(run->data, walk->task);
+    while (walk->row + BLOCK_ROWS < end) {
+        struct int128 span = span_potential(run, walk->row, walk->row + BLOCK_ROWS);
+        struct int128 after = int128_add(walk->before, span);
         if (int128_compare(after, target) > 0) break;
-        before = after;
+        walk->before = after;
+        walk->row += BLOCK_ROWS;
     }
+    struct int128 before = walk->before;
+    int64_t row = walk->row;
     for (; row < end - 1; row++) {
         before = int128_add(before, row_potential(run, row));
         if (int128_compare(before, target) > 0) break;
     }
     return row;
+}
+
+/* Enters the task where the prefix sum comes above the target, the last one where it never does;
+ * `begins` is the sum of the tasks before the walk's and goes on with it. */
+static void find_task(struct kmeans_run *run, struct walk *walk, struct int128 *begins,
+                      struct int128 target)
+{
+    const int64_t last = pick_tasks(run->data) - 1;
+    int64_t task = walk->task < 0 ? 0 : walk->task;
+    for (; task < last; task++) {
+        struct int128 after = int128_add(*begins, run->seeding.prefix[task]);
+        if (int128_compare(after, target) > 0) break;
+        *begins = after;
+    }
+    if (task == walk->task) return;
+    *walk = (struct walk){task, task * TASK_ROWS, *begins};
+    if (run->seeding.pending) approach_task(run, task);
 }
 
 /* Makes the prefix sums of all tasks current. */
@@ -357,17 +464,11 @@ int cpu_seed_pick(struct kmeans_run *run, int32_t count, const struct int128 *ta
         return SPOT_OK;
     }
     prepare_draws(run);
-    struct int128 before = int128_from(0); /* sum of the tasks before `task` */
-    int64_t task = 0, last = pick_tasks(run->data) - 1, current = -1;
+    struct walk walk = {-1, 0, int128_from(0)};
+    struct int128 begins = int128_from(0);
     for (int32_t p = 0; p < count; p++) {
-        for (; task < last; task++) {
-            struct int128 after = int128_add(before, s->prefix[task]);
-            if (int128_compare(after, targets[p]) > 0) break;
-            before = after;
-        }
-        if (s->pending && task != current) approach_task(run, task);
-        current = task;
-        rows[p] = find_row(run, task, before, targets[p]);
+        find_task(run, &walk, &begins, targets[p]);
+        rows[p] = find_row(run, &walk, targets[p]);
     }
     return SPOT_OK;
 }

@@ -180,6 +180,10 @@ enum spot_kmeans_init {
     SPOT_INIT_KMEANSPP, /* greedy k-means++ (Arthur and Vassilvitskii 2007), 2 + ln k candidates */
     SPOT_INIT_RANDOM,   /* k different rows, drawn by weight */
     SPOT_INIT_CENTRES,  /* the centres given */
+    SPOT_INIT_KMEANS_PARALLEL, /* k-means|| (Bahmani et al. 2012): 5 rounds of 2 k rows */
+    SPOT_INIT_CORESET, /* centres of a weighted sample of 64 k rows, at least 4096, drawn evenly and
+                          by distance; of fewer than 4 times as many rows: k-means++ */
+    SPOT_INIT_AUTO,    /* coreset where rows * k is 4,000,000 or more, else k-means++ */
 };
 
 enum spot_metric {
@@ -204,7 +208,7 @@ struct spot_kmeans_options {
     enum spot_kmeans_init init;
     const double *centres;   /* (k, columns) row-major for SPOT_INIT_CENTRES, else NULL */
     enum spot_metric metric; /* default Euclidean; the only one for mini-batches */
-    int32_t n_init;     /* runs, the best is kept; 0: 1 for k-means++ and centres, 10 for random */
+    int32_t n_init;     /* runs, the best is kept; 0: 10 for random, else 1 */
     int32_t max_iter;   /* iterations of one run, >= 1; default 300 */
     int64_t mini_batch; /* 0: every iteration sees all rows; else rows of a step, see below */
     double tol;         /* stop when the shift is <= tol * mean variance; >= 0, default 1e-4 */

@@ -179,11 +179,20 @@ struct backend_kmeans {
                     struct int128 *totals, struct spot_error *err);
     /* Takes a row as centre. */
     int (*seed_take)(struct kmeans_run *run, int64_t row, struct spot_error *err);
-    /* For each target in [0, total potential): the first original row, in original order, whose
+    /* For each target in [0, total potential), ascending: the first original row, in original order, whose
      * inclusive prefix sum of potentials is above it; rows: numbers of original rows. Before the
      * first seed_take a row's potential is its weight. */
     int (*seed_pick)(struct kmeans_run *run, int32_t count, const struct int128 *targets,
                      int64_t *rows, struct spot_error *err);
+
+    /* Takes points (count, columns), without offset, as centres all at once; *total: the potential
+     * that is left. */
+    int (*seed_points)(struct kmeans_run *run, int32_t count, const float *points,
+                       struct int128 *total, struct spot_error *err);
+    /* What original rows are: values (count, columns) without offset, and distances (count),
+     * rint(distance_scale * d2) of each after seed_take or seed_points. Either may be NULL. */
+    int (*seed_rows)(struct kmeans_run *run, int32_t count, const int64_t *rows, float *values,
+                     int64_t *distances, struct spot_error *err);
 
     /* Scoring, without a handle: labels and squared distances (either may be NULL) of rows in host
      * memory, offset (columns) as in data_open. */

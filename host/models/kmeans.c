@@ -21,7 +21,7 @@
 struct spot_kmeans_options spot_kmeans_defaults(void)
 {
     return (struct spot_kmeans_options){
-        .init = SPOT_INIT_KMEANSPP, .max_iter = 300, .tol = 1e-4, .compact = -1};
+        .init = SPOT_INIT_AUTO, .max_iter = 300, .tol = 1e-4, .compact = -1};
 }
 
 const char *const kmeans_metric_names[] = {"euclidean", "cosine", NULL};
@@ -145,7 +145,7 @@ int kmeans_fit_open(struct kmeans_fit *fit, struct spot_error *err)
     if (fit->centres == NULL || fit->partial.sums == NULL || fit->partial.weights == NULL ||
         fit->partial.sizes == NULL || fit->far == NULL || fit->row == NULL)
         return spot_fail_memory(err, "the clusters");
-    SPOT_TRY(measure_tolerance(fit, err));
+    if (!fit->is_sample) SPOT_TRY(measure_tolerance(fit, err));
     SPOT_TRY(
         fit->backend->open(fit->data->handle, k, &fit->data->statistics.quantiser, &fit->run, err));
 out:

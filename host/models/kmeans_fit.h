@@ -2,6 +2,8 @@
 #ifndef SPOT_MODELS_KMEANS_FIT_H
 #define SPOT_MODELS_KMEANS_FIT_H
 
+#include <stdbool.h>
+
 #include "models/checkpoint.h"
 #include "models/fit_data.h"
 #include "models/kmeans.h"
@@ -13,6 +15,7 @@ struct kmeans_fit {
     const struct spot_matrix *matrix;
     struct fit_data *data; /* borrowed */
     struct kmeans_run *run;
+    bool is_sample;   /* the tolerance is given: that of the rows it was drawn from */
     double tolerance; /* on the squared shift */
     int32_t n_init, run_index;
     double init_seconds; /* of all runs so far */

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "models/kmeans_fit.h"
+#include "models/kmeans_seed.h"
 #include "models/random.h"
 
 static int by_value(const void *a, const void *b)
@@ -16,8 +16,7 @@ static int by_value(const void *a, const void *b)
     return int128_compare(*(const struct int128 *)a, *(const struct int128 *)b);
 }
 
-/* Draws `count` original rows by potential; total is the sum of all. */
-static int draw_rows(struct kmeans_fit *fit, struct int128 total, uint32_t step, int32_t count,
+int kmeans_draw_rows(struct kmeans_fit *fit, struct int128 total, uint32_t step, int32_t count,
                      struct int128 *targets, int64_t *rows, struct spot_error *err)
 {
     for (int32_t i = 0; i < count; i++) {
@@ -48,8 +47,8 @@ static int choose_next(struct kmeans_fit *fit, int32_t c, struct int128 *potenti
                        const struct candidates *candidates, int64_t *chosen, struct spot_error *err)
 {
     int status = SPOT_OK;
-    SPOT_TRY(draw_rows(fit, *potential, (uint32_t)c, candidates->count, candidates->targets,
-                       candidates->rows, err));
+    SPOT_TRY(kmeans_draw_rows(fit, *potential, (uint32_t)c, candidates->count, candidates->targets,
+                              candidates->rows, err));
     for (int32_t i = 0; i < candidates->count; i++)
         candidates->rows[i] = fit_data_row(fit->data, candidates->rows[i]);
     SPOT_TRY(fit->backend->seed_try(fit->run, candidates->count, candidates->rows,
@@ -63,7 +62,7 @@ out:
     return status;
 }
 
-static int seed_plusplus(struct kmeans_fit *fit, struct spot_error *err)
+int kmeans_seed_plusplus(struct kmeans_fit *fit, struct spot_error *err)
 {
     int status = SPOT_OK;
     int32_t k = fit->options->k;
@@ -76,8 +75,8 @@ static int seed_plusplus(struct kmeans_fit *fit, struct spot_error *err)
         goto out;
     }
     SPOT_TRY(fit->backend->seed_begin(fit->run, err));
-    SPOT_TRY(draw_rows(fit, fit->data->statistics.weight, 0, 1, candidates.targets, candidates.rows,
-                       err));
+    SPOT_TRY(kmeans_draw_rows(fit, fit->data->statistics.weight, 0, 1, candidates.targets,
+                              candidates.rows, err));
     int64_t row = fit_data_row(fit->data, candidates.rows[0]);
     struct int128 potential = int128_from(0);
     if (k > 1) SPOT_TRY(fit->backend->seed_try(fit->run, 1, &row, &potential, err));
@@ -136,8 +135,8 @@ static int draw_different(struct kmeans_fit *fit, struct int128 *targets, int64_
 {
     int32_t k = fit->options->k, found = 0;
     for (uint32_t step = 0; found < k && step < 64; step++) {
-        int status = draw_rows(fit, fit->data->statistics.weight, step, k - found, targets,
-                               rows + found, err);
+        int status = kmeans_draw_rows(fit, fit->data->statistics.weight, step, k - found, targets,
+                                      rows + found, err);
         if (status < 0) return status;
         qsort(rows, (size_t)k, sizeof *rows, by_number);
         found = remove_repeated(rows, k);
@@ -167,17 +166,36 @@ out:
     return status;
 }
 
+/* What `auto` comes to depends on the shape of the data alone. A coreset that were most of the rows
+ * would spare nothing. */
+static enum spot_kmeans_init chosen_init(const struct kmeans_fit *fit)
+{
+    const int64_t rows = fit->matrix->rows;
+    const int32_t k = fit->options->k;
+    const enum spot_kmeans_init init = fit->options->init;
+    if (init == SPOT_INIT_AUTO)
+        return kmeans_coreset_pays(rows, k) ? SPOT_INIT_CORESET : SPOT_INIT_KMEANSPP;
+    if (init == SPOT_INIT_CORESET && !kmeans_coreset_fits(rows, k)) return SPOT_INIT_KMEANSPP;
+    return init;
+}
+
 int kmeans_seed(struct kmeans_fit *fit, struct spot_error *err)
 {
     size_t cells = (size_t)fit->options->k * (size_t)fit->matrix->columns;
-    switch (fit->options->init) {
+    switch (chosen_init(fit)) {
     case SPOT_INIT_KMEANSPP:
-        return seed_plusplus(fit, err);
+        return kmeans_seed_plusplus(fit, err);
+    case SPOT_INIT_KMEANS_PARALLEL:
+        return kmeans_seed_parallel(fit, err);
+    case SPOT_INIT_CORESET:
+        return kmeans_seed_coreset(fit, err);
     case SPOT_INIT_RANDOM:
         return seed_random(fit, err);
     case SPOT_INIT_CENTRES:
         memcpy(fit->centres, fit->options->centres, cells * sizeof *fit->centres);
         return SPOT_OK;
+    case SPOT_INIT_AUTO:
+        break;
     }
     return spot_fail(err, SPOT_EUSAGE, "init: %d is no initialisation", (int)fit->options->init);
 }

@@ -6,7 +6,14 @@
 #include <stdint.h>
 
 /* What a draw is for, so that no two uses share numbers. */
-enum random_stream { RANDOM_SEEDING = 1, RANDOM_RESPONSIBILITIES, RANDOM_SAMPLES, RANDOM_MEASURES, RANDOM_BATCHES };
+enum random_stream {
+    RANDOM_SEEDING = 1,
+    RANDOM_RESPONSIBILITIES,
+    RANDOM_SAMPLES,
+    RANDOM_MEASURES,
+    RANDOM_BATCHES,
+    RANDOM_SAMPLE_SEEDS
+};
 
 /* 64 random bits for (seed; stream, run, step, index). */
 uint64_t random_bits(uint64_t seed, enum random_stream stream, uint32_t run, uint32_t step,
