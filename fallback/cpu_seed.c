@@ -256,6 +256,7 @@ static void take_task(void *arg, int64_t task, int worker)
                 approach(nearest, d2 + i * BLOCK_ROWS);
         }
         add_potentials(run, b, nearest, 1, &sum);
+        cpu_rows_passed(&data->arrays, task * TASK_BLOCKS, b);
     }
     run->seeding.prefix[task] = sum; /* there are no fewer pick tasks than tasks */
 }
@@ -263,10 +264,12 @@ static void take_task(void *arg, int64_t task, int worker)
 /* Makes `count` points centres; the potential that is left. */
 static struct int128 take_points(struct kmeans_run *run, int32_t count, const float *points)
 {
-    const struct backend_data *data = run->data;
+    struct backend_data *data = run->data;
     struct taking taking = {run, count, points};
     double work = (double)data->rows * ((double)count * (3 * data->columns + 1) + 8);
-    cpu_parallel(data->backend, data->tasks, work, take_task, &taking);
+    cpu_rows_pass(&data->arrays,
+                  &(struct row_pass){
+                      .task_blocks = TASK_BLOCKS, .work = work, .task = take_task, .arg = &taking});
     struct int128 total = int128_from(0);
     for (int64_t task = 0; task < data->tasks; task++)
         total = int128_add(total, run->seeding.prefix[task]);

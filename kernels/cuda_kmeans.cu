@@ -432,5 +432,7 @@ const struct backend_kmeans cuda_kmeans = {
     .seed_try = cuda_seed_try,
     .seed_take = cuda_seed_take,
     .seed_pick = cuda_seed_pick,
+    .seed_points = cuda_seed_points,
+    .seed_rows = cuda_seed_rows,
     .assign = assign,
 };

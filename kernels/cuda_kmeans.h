@@ -83,5 +83,9 @@ int cuda_seed_try(struct kmeans_run *run, int32_t count, const int64_t *rows, st
 int cuda_seed_take(struct kmeans_run *run, int64_t row, struct spot_error *err);
 int cuda_seed_pick(struct kmeans_run *run, int32_t count, const struct int128 *targets,
                    int64_t *rows, struct spot_error *err);
+int cuda_seed_points(struct kmeans_run *run, int32_t count, const float *points,
+                     struct int128 *total, struct spot_error *err);
+int cuda_seed_rows(struct kmeans_run *run, int32_t count, const int64_t *rows, float *values,
+                   int64_t *distances, struct spot_error *err);
 
 #endif

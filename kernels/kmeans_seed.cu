@@ -110,6 +110,38 @@ __global__ __launch_bounds__(SEED_THREADS) void take_kernel(cuda_rows rows, int6
     }
 }
 
+/* Brings the distances up to `count` points. */
+__global__ __launch_bounds__(SEED_THREADS) void take_points_kernel(cuda_rows rows,
+                                                                   const float *points,
+                                                                   int32_t count, float *nearest)
+{
+    int64_t step = (int64_t)gridDim.x * SEED_THREADS;
+    int64_t row = (int64_t)blockIdx.x * SEED_THREADS + threadIdx.x;
+    for (; row < rows.rows; row += step) {
+        float d2[TRY_AT_ONCE], least = nearest[row];
+        for (int32_t first = 0; first < count; first += TRY_AT_ONCE) {
+            int32_t some = count - first < TRY_AT_ONCE ? count - first : (int32_t)TRY_AT_ONCE;
+            measure(rows, row, points + (int64_t)first * rows.columns, some, d2);
+#pragma unroll
+            for (int32_t p = 0; p < TRY_AT_ONCE; p++)
+                least = d2[p] < least ? d2[p] : least;
+        }
+        nearest[row] = least;
+    }
+}
+
+/* Original rows become the rows of the handle that they are part of; their rounded distances. */
+__global__ __launch_bounds__(SEED_THREADS) void rows_kernel(cuda_rows rows, const float *nearest,
+                                                            double scale, int32_t count,
+                                                            int64_t *which, int64_t *distances)
+{
+    int64_t step = (int64_t)gridDim.x * SEED_THREADS;
+    for (int64_t i = (int64_t)blockIdx.x * SEED_THREADS + threadIdx.x; i < count; i += step) {
+        if (rows.group_of_row != nullptr) which[i] = rows.group_of_row[which[i]];
+        distances[i] = quantise((double)nearest[which[i]], scale);
+    }
+}
+
 /* ---- Draws ---------------------------------------------------------------------------------- */
 
 struct potentials {
@@ -304,6 +336,79 @@ static struct cuda_draw find_part(const struct cuda_seeding *s, struct int128 ta
     return draw;
 }
 
+/* The potentials of all parts, on the host. */
+static int add_up_parts(struct kmeans_run *run, const struct potentials *of, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    struct cuda_seeding *s = &run->seeding;
+    const struct backend *backend = run->data->backend;
+    unsigned blocks = cuda_grid(backend, s->parts, 1);
+    CUDA_LAUNCH(parts_kernel, blocks, SEED_THREADS, 0, backend->stream, *of, s->parts,
+                s->potentials);
+    CUDA_TRY(cudaGetLastError(), "seeding: adding up potentials");
+    SPOT_TRY(cuda_get(backend, s->potentials_here, s->potentials,
+                      (size_t)s->parts * sizeof *s->potentials, "seeding: adding up potentials",
+                      err));
+out:
+    return status;
+}
+
+int cuda_seed_points(struct kmeans_run *run, int32_t count, const float *points,
+                     struct int128 *total, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    struct cuda_seeding *s = &run->seeding;
+    const struct backend *backend = run->data->backend;
+    const struct cuda_rows *data = &run->data->rows;
+    struct potentials of = {*data, s->nearest, run->distance_scale};
+    SPOT_TRY(cuda_enter(backend, err));
+    SPOT_TRY(reserve(run, count, err));
+    SPOT_TRY(cuda_put(backend, s->points, points,
+                      (size_t)count * (size_t)data->columns * sizeof *points,
+                      "seeding: copying centres", err));
+    CUDA_LAUNCH(take_points_kernel, cuda_grid(backend, data->rows, SEED_THREADS), SEED_THREADS, 0,
+                backend->stream, *data, s->points, count, s->nearest);
+    CUDA_TRY(cudaGetLastError(), "seeding: taking centres");
+    s->seeded = 1;
+    SPOT_TRY(add_up_parts(run, &of, err));
+    *total = int128_from(0);
+    for (int64_t part = 0; part < s->parts; part++)
+        *total = int128_add(*total, s->potentials_here[part]);
+out:
+    return status;
+}
+
+int cuda_seed_rows(struct kmeans_run *run, int32_t count, const int64_t *rows, float *values,
+                   int64_t *distances, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    struct cuda_seeding *s = &run->seeding;
+    const struct backend *backend = run->data->backend;
+    const struct cuda_rows *data = &run->data->rows;
+    const size_t cells = (size_t)count * (size_t)data->columns;
+    int64_t *rounded;
+    if (count == 0) return SPOT_OK;
+    SPOT_TRY(cuda_enter(backend, err));
+    SPOT_TRY(reserve(run, count, err));
+    rounded = (int64_t *)s->sums;
+    SPOT_TRY(cuda_put(backend, s->rows, rows, (size_t)count * sizeof *rows, "seeding: copying rows",
+                      err));
+    CUDA_LAUNCH(rows_kernel, cuda_grid(backend, count, SEED_THREADS), SEED_THREADS, 0,
+                backend->stream, *data, s->nearest, run->distance_scale, count, s->rows, rounded);
+    CUDA_TRY(cudaGetLastError(), "seeding: finding rows");
+    CUDA_LAUNCH(gather_kernel, cuda_grid(backend, (int64_t)cells, SEED_THREADS), SEED_THREADS, 0,
+                backend->stream, *data, s->rows, count, s->points);
+    CUDA_TRY(cudaGetLastError(), "seeding: gathering rows");
+    if (distances != NULL)
+        SPOT_TRY(cuda_get(backend, distances, rounded, (size_t)count * sizeof *distances,
+                          "seeding: distances of rows", err));
+    if (values != NULL)
+        SPOT_TRY(cuda_get(backend, values, s->points, cells * sizeof *values,
+                          "seeding: gathering rows", err));
+out:
+    return status;
+}
+
 static int draw_rows(struct kmeans_run *run, int32_t count, const struct int128 *targets,
                      int64_t *rows, struct cuda_draw *draws, struct spot_error *err)
 {
@@ -312,13 +417,7 @@ static int draw_rows(struct kmeans_run *run, int32_t count, const struct int128 
     const struct backend *backend = run->data->backend;
     struct potentials of = {run->data->rows, s->seeded != 0 ? s->nearest : nullptr,
                             run->distance_scale};
-    unsigned blocks = cuda_grid(backend, s->parts, 1);
-    CUDA_LAUNCH(parts_kernel, blocks, SEED_THREADS, 0, backend->stream, of, s->parts,
-                s->potentials);
-    CUDA_TRY(cudaGetLastError(), "seeding: adding up potentials");
-    SPOT_TRY(cuda_get(backend, s->potentials_here, s->potentials,
-                      (size_t)s->parts * sizeof *s->potentials, "seeding: adding up potentials",
-                      err));
+    SPOT_TRY(add_up_parts(run, &of, err));
     for (int32_t p = 0; p < count; p++)
         draws[p] = find_part(s, targets[p]);
     SPOT_TRY(cuda_put(backend, s->draws, draws, (size_t)count * sizeof *draws,

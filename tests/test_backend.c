@@ -498,6 +498,37 @@ static void check_tries(const struct opened *o, const struct problem *p, const f
     }
 }
 
+/* Eleven points become centres at once; then what is known of rows. nearest comes up to date. */
+static void check_points(const struct opened *o, const struct problem *p, float *nearest)
+{
+    const size_t d = (size_t)p->columns;
+    int64_t rows[11], distances[11];
+    float *points = room(11 * p->columns, sizeof *points);
+    struct int128 total, sum = int128_from(0);
+    for (int t = 0; t < 11; t++)
+        rows[t] = (int64_t)(draw() * (double)p->original_rows);
+    ok(o->kmeans->seed_rows(o->run, 11, rows, points, NULL, &error));
+    for (size_t t = 0; t < 11; t++)
+        CU_ASSERT_EQUAL(
+            memcmp(points + t * d, p->x + (size_t)handle_row(p, rows[t]) * d, d * sizeof *points),
+            0);
+    ok(o->kmeans->seed_points(o->run, 11, points, &total, &error));
+    for (int64_t i = 0; i < p->rows; i++) {
+        for (int t = 0; t < 11; t++)
+            nearest[i] = fminf(nearest[i], seeding_distance(p, i, handle_row(p, rows[t])));
+        int64_t term = quantise((double)nearest[i], p->quantiser.distance_scale);
+        sum = int128_add(sum, int128_times(mass_of(p, i), term));
+    }
+    CU_ASSERT_EQUAL(int128_compare(total, sum), 0);
+    for (int t = 0; t < 11; t++)
+        rows[t] = t == 0 ? p->original_rows - 1 : (int64_t)(draw() * (double)p->original_rows);
+    ok(o->kmeans->seed_rows(o->run, 11, rows, NULL, distances, &error));
+    for (int t = 0; t < 11; t++)
+        CU_ASSERT_EQUAL(distances[t], quantise((double)nearest[handle_row(p, rows[t])],
+                                               p->quantiser.distance_scale));
+    free(points);
+}
+
 static void check_seeding(const struct device *device, const struct problem *p)
 {
     struct opened o = open_run(device, p);
@@ -514,6 +545,8 @@ static void check_seeding(const struct device *device, const struct problem *p)
                 nearest[i] = fminf(nearest[i], seeding_distance(p, i, row));
             row = check_draws(&o, p, nearest);
         }
+        check_points(&o, p, nearest); /* a centre may be pending */
+        check_draws(&o, p, nearest);
     }
     free(nearest);
     close_run(&o);

@@ -27,7 +27,9 @@ static const struct argp_option train_options[] = {
      "Calinski-Harabasz of one k too",
      2},
     {"init", OPTION_KEY(OPTION_INIT), "HOW", 0,
-     "k-means++ (default), random, or a .npy or .csv file of k centres in the units of the matrix "
+     "auto (default: coreset where rows times k are 4,000,000 or more, else k-means++), k-means++, "
+     "k-means||, coreset (centres of a weighted sample), random, or a .npy or .csv file of k "
+     "centres in the units of the matrix "
      "that 'blackspot prepare' writes (a .csv names the features in its header)",
      2},
     {"n-init", OPTION_KEY(OPTION_N_INIT), "N", 0,

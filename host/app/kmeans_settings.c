@@ -23,8 +23,11 @@ static const char *const keys[] = {"k",        "init",       "n_init", "max_iter
 static int choose_init(const struct training_settings *shared, struct kmeans_settings *settings,
                        struct spot_error *err)
 {
-    static const char *const methods[] = {"k-means++", "random", NULL};
-    static const enum spot_kmeans_init inits[] = {SPOT_INIT_KMEANSPP, SPOT_INIT_RANDOM};
+    static const char *const methods[] = {"auto",    "k-means++", "k-means||",
+                                          "coreset", "random",    NULL};
+    static const enum spot_kmeans_init inits[] = {SPOT_INIT_AUTO, SPOT_INIT_KMEANSPP,
+                                                  SPOT_INIT_KMEANS_PARALLEL, SPOT_INIT_CORESET,
+                                                  SPOT_INIT_RANDOM};
     if (shared->init == NULL) return SPOT_OK;
     for (int i = 0; methods[i] != NULL; i++)
         if (strcmp(shared->init, methods[i]) == 0) {
@@ -32,8 +35,11 @@ static int choose_init(const struct training_settings *shared, struct kmeans_set
             return SPOT_OK;
         }
     if (!is_npy(shared->init) && strstr(shared->init, ".csv") == NULL)
-        return init_unknown(shared, "kmeans", methods,
-                            "neither k-means++ nor random nor a .npy or .csv file of centres", err);
+        return init_unknown(
+            shared, "kmeans", methods,
+            "neither auto, k-means++, k-means||, coreset nor random, nor a .npy or .csv "
+            "file of centres",
+            err);
     settings->options.init = SPOT_INIT_CENTRES;
     settings->centres_path = init_path(shared);
     return settings->centres_path != NULL ? SPOT_OK : spot_fail_memory(err, "a path");

@@ -179,9 +179,9 @@ struct backend_kmeans {
                     struct int128 *totals, struct spot_error *err);
     /* Takes a row as centre. */
     int (*seed_take)(struct kmeans_run *run, int64_t row, struct spot_error *err);
-    /* For each target in [0, total potential), ascending: the first original row, in original order, whose
-     * inclusive prefix sum of potentials is above it; rows: numbers of original rows. Before the
-     * first seed_take a row's potential is its weight. */
+    /* For each target in [0, total potential), ascending: the first original row, in original
+     * order, whose inclusive prefix sum of potentials is above it; rows: numbers of original rows.
+     * Before the first seed_take a row's potential is its weight. */
     int (*seed_pick)(struct kmeans_run *run, int32_t count, const struct int128 *targets,
                      int64_t *rows, struct spot_error *err);
 

@@ -1,5 +1,5 @@
 /* Initial centres from a small weighted sample instead of a pass over the rows for each centre. The
- * sample is clustered like any other data; its centres are the initial ones.
+ * sample is clustered like any other data, in several runs; its centres are the initial ones.
  *
  *   - coreset: rows drawn evenly give rough centres; as many again are drawn by their distance from
  *     those, so that what is rare and far is there too. A row weighs the inverse of its chance
@@ -20,11 +20,12 @@
 
 enum {
     EVEN_ROWS = 2048,     /* of a coreset, at least, drawn evenly; as many by distance */
-    EVEN_ROWS_PER_K = 32, /* */
+    EVEN_ROWS_PER_K = 32, /* the same for each cluster */
     ROUGH_ITERATIONS = 2, /* for the centres that distances are measured to */
-    SAMPLE_RUNS = 4,      /* of k-means++ on the sample; the best is kept */
+    ROUNDS = 5,           /* of k-means||, with 2 k rows each */
+    CANDIDATE_RUNS = 4,   /* of k-means++ on the candidates of k-means||; the best is kept */
+    CORESET_RUNS = 2,     /* of k-means|| on a coreset */
     SAMPLE_ITERATIONS = 10,
-    ROUNDS = 5, /* of k-means||, with 2 k rows each */
 };
 
 struct sample {
@@ -64,14 +65,15 @@ static void sample_close(struct sample *sample)
 /* ---- Clustering a sample -------------------------------------------------------------------- */
 
 /* Clusters the sample's first `count` rows; the best run's centres (k, columns), without the fit's
- * offset. stage: keeps the draws of several samples apart. */
+ * offset. */
 static int cluster(struct kmeans_fit *fit, const struct sample *sample, int64_t count,
                    const double *weights, const struct spot_kmeans_options *how, double *centres,
                    struct spot_error *err)
 {
     int status = SPOT_OK;
     const int32_t k = fit->options->k, columns = fit->matrix->columns;
-    const struct spot_matrix matrix = {sample->values, weights, count, columns};
+    const struct spot_matrix matrix = {
+        .values = sample->values, .weights = weights, .rows = count, .columns = columns};
     const struct fit_data_options opening = {.k = k};
     struct fit_data rows = {.engine = fit->engine};
     struct kmeans_fit part = {.engine = fit->engine,
@@ -114,11 +116,12 @@ static struct spot_kmeans_options sample_options(const struct kmeans_fit *fit, u
 }
 
 /* The last step of either way: the sample's centres are the fit's. */
-static int finish(struct kmeans_fit *fit, const struct sample *sample, struct spot_error *err)
+static int finish(struct kmeans_fit *fit, const struct sample *sample, enum spot_kmeans_init init,
+                  int32_t runs, struct spot_error *err)
 {
     const int32_t columns = fit->matrix->columns;
-    struct spot_kmeans_options how = sample_options(fit, 1, SAMPLE_RUNS, SAMPLE_ITERATIONS);
-    if (!fit->is_sample && getenv("INNER")) how.init = SPOT_INIT_KMEANS_PARALLEL, how.n_init = atoi(getenv("INNER"));
+    struct spot_kmeans_options how = sample_options(fit, 1, runs, SAMPLE_ITERATIONS);
+    how.init = init;
     int status = cluster(fit, sample, sample->count, sample->weights, &how, fit->centres, err);
     for (int64_t c = 0; status == SPOT_OK && c < fit->options->k; c++)
         for (int32_t j = 0; j < columns; j++)
@@ -166,8 +169,7 @@ static int take_rough_centres(struct kmeans_fit *fit, const struct sample *sampl
 {
     int status = SPOT_OK;
     const int64_t cells = (int64_t)fit->options->k * fit->matrix->columns;
-    struct spot_kmeans_options how = sample_options(fit, 0, 1, ROUGH_ITERATIONS);
-    if (getenv("ROUGH")) how.init = SPOT_INIT_RANDOM;
+    const struct spot_kmeans_options how = sample_options(fit, 0, 1, ROUGH_ITERATIONS);
     double *centres = spot_alloc(cells, sizeof *centres);
     float *points = spot_alloc(cells, sizeof *points);
     if (centres == NULL || points == NULL) {
@@ -211,7 +213,7 @@ int kmeans_seed_coreset(struct kmeans_fit *fit, struct spot_error *err)
     SPOT_TRY(fit->backend->seed_rows(fit->run, (int32_t)sample.count, sample.rows, NULL,
                                      sample.distances, err));
     weigh_coreset(fit, &sample, potential);
-    SPOT_TRY(finish(fit, &sample, err));
+    SPOT_TRY(finish(fit, &sample, SPOT_INIT_KMEANS_PARALLEL, CORESET_RUNS, err));
 out:
     sample_close(&sample);
     return status;
@@ -296,6 +298,8 @@ int kmeans_seed_parallel(struct kmeans_fit *fit, struct spot_error *err)
 {
     int status = SPOT_OK;
     const int32_t k = fit->options->k;
+    /* Of a coreset, half as many find better centres: measured on blobs. */
+    const int32_t draws = fit->is_sample ? k : 2 * k;
     struct sample sample = {0};
     struct int128 total = fit->data->statistics.weight;
     /* Rounds after the last have at most 2 k rows as well, and begin with fewer than k. */
@@ -304,13 +308,13 @@ int kmeans_seed_parallel(struct kmeans_fit *fit, struct spot_error *err)
     SPOT_TRY(draw_round(fit, &sample, 0, 1, &total, err));
     for (uint32_t round = 1; !int128_is_zero(total); round++) {
         if (round > ROUNDS && sample.count >= k) break;
-        SPOT_TRY(draw_round(fit, &sample, round, fit->is_sample && getenv("L")?atoi(getenv("L"))*k/2: 2 * k, &total, err));
+        SPOT_TRY(draw_round(fit, &sample, round, draws, &total, err));
     }
     if (sample.count <= k) {
         take_all(fit, &sample);
     } else {
         SPOT_TRY(weigh_candidates(fit, &sample, err));
-        SPOT_TRY(finish(fit, &sample, err));
+        SPOT_TRY(finish(fit, &sample, SPOT_INIT_KMEANSPP, CANDIDATE_RUNS, err));
     }
 out:
     sample_close(&sample);
