@@ -306,6 +306,9 @@ int cpu_seed_rows(struct kmeans_run *run, int32_t count, const int64_t *rows, fl
         if (distances != NULL)
             distances[i] =
                 quantise((double)run->seeding.nearest[row], run->quantiser->distance_scale);
+        /* Rows from everywhere leave a page each in memory. */
+        if (i % BLOCK_ROWS == BLOCK_ROWS - 1 || i == count - 1)
+            cpu_rows_done(&data->arrays, 0, data->blocks);
     }
     return SPOT_OK;
 }
@@ -472,6 +475,8 @@ int cpu_seed_pick(struct kmeans_run *run, int32_t count, const struct int128 *ta
     for (int32_t p = 0; p < count; p++) {
         find_task(run, &walk, &begins, targets[p]);
         rows[p] = find_row(run, &walk, targets[p]);
+        if (p % BLOCK_ROWS == BLOCK_ROWS - 1)
+            cpu_rows_done(&run->data->arrays, 0, run->data->blocks);
     }
     return SPOT_OK;
 }

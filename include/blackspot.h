@@ -208,11 +208,11 @@ struct spot_kmeans_options {
     enum spot_kmeans_init init;
     const double *centres;   /* (k, columns) row-major for SPOT_INIT_CENTRES, else NULL */
     enum spot_metric metric; /* default Euclidean; the only one for mini-batches */
-    int32_t n_init;     /* runs, the best is kept; 0: 10 for random, else 1 */
-    int32_t max_iter;   /* iterations of one run, >= 1; default 300 */
-    int64_t mini_batch; /* 0: every iteration sees all rows; else rows of a step, see below */
-    double tol;         /* stop when the shift is <= tol * mean variance; >= 0, default 1e-4 */
-    uint64_t seed;      /* key of the random numbers; default 0 */
+    int32_t n_init;          /* runs, the best is kept; 0: 10 for random, else 1 */
+    int32_t max_iter;        /* iterations of one run, >= 1; default 300 */
+    int64_t mini_batch;      /* 0: every iteration sees all rows; else rows of a step, see below */
+    double tol;              /* stop when the shift is <= tol * mean variance; >= 0, default 1e-4 */
+    uint64_t seed;           /* key of the random numbers; default 0 */
     int32_t compact;    /* merge equal rows: 1 yes, 0 no, -1 (default) when it pays; same bits */
     int64_t batch_rows; /* rows handed to the device at a time; 0: all that fit; same bits */
     void (*progress)(void *arg, const struct spot_kmeans_progress *progress); /* or NULL */
