@@ -16,6 +16,9 @@
  * default floating-point environment: a program that changes the rounding or flushes denormals
  * (-ffast-math does) sets it back before it calls.
  *
+ * Versions. Until 1.0 structures may grow from one minor version to the next: compile against the
+ * header of the library that you link, and start from the defaults functions or from zeros.
+ *
  * Pointers are not NULL unless their comment says that they may be. */
 #ifndef BLACKSPOT_H
 #define BLACKSPOT_H
@@ -254,10 +257,10 @@ struct spot_kmeans_result {
 };
 
 /* Lloyd's algorithm (Lloyd 1982) with scikit-learn's definitions of tol, inertia and empty
- * clusters. The caller frees *model with spot_kmeans_free. Errors: SPOT_EUSAGE (an option out of
- * its range), SPOT_EDATA (NaN or Inf with row and column, k > rows, negative weights, a column
- * flattened by an extreme value, distances beyond float32), SPOT_ENOMEM, SPOT_EDEVICE,
- * SPOT_ESTOPPED. */
+ * clusters. Labels are spot_kmeans_assign's, of these rows or others. The caller frees *model with
+ * spot_kmeans_free. Errors: SPOT_EUSAGE (an option out of its range), SPOT_EDATA (NaN or Inf with
+ * row and column, k > rows, negative weights, a column flattened by an extreme value, distances
+ * beyond float32), SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */
 SPOT_API int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
                              const struct spot_kmeans_options *options, spot_kmeans **model,
                              struct spot_error *err);

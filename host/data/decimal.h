@@ -12,8 +12,8 @@ enum decimal_result { DECIMAL_OK, DECIMAL_INVALID, DECIMAL_RANGE };
  * becomes zero). *value is written for DECIMAL_OK alone. */
 enum decimal_result decimal_parse(const char *text, const char *end, char point, double *value);
 
-/* The same, without a range, as the nearest float32: rounded once, not by way of a double. Too large
- * is infinite. False where the text is no number. */
+/* The same, without a range, as the nearest float32: rounded once, not by way of a double. Too
+ * large is infinite. False where the text is no number. */
 bool decimal_parse_float32(const char *text, const char *end, float *value);
 
 /* ---- Nearly all numbers of tables, without a branch for each digit ---- */
