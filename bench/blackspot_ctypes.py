@@ -36,17 +36,17 @@ class Matrix(ctypes.Structure):
 
 
 class KmeansOptions(ctypes.Structure):
-    _fields_ = [("k", c_int32), ("init", c_int), ("centres", c_void_p), ("n_init", c_int32),
-                ("max_iter", c_int32), ("mini_batch", c_int64), ("tol", c_double),
-                ("seed", c_uint64), ("compact", c_int32), ("batch_rows", c_int64),
+    _fields_ = [("k", c_int32), ("init", c_int), ("centres", c_void_p), ("metric", c_int),
+                ("n_init", c_int32), ("max_iter", c_int32), ("mini_batch", c_int64),
+                ("tol", c_double), ("seed", c_uint64), ("compact", c_int32), ("batch_rows", c_int64),
                 ("progress", c_void_p), ("progress_arg", c_void_p), ("checkpoint", c_void_p)]
 
 
 class KmeansResult(ctypes.Structure):
     _fields_ = [("k", c_int32), ("columns", c_int32), ("centres", ctypes.POINTER(c_double)),
                 ("sizes", ctypes.POINTER(c_int64)), ("weights", ctypes.POINTER(c_double)),
-                ("inertia", c_double), ("iterations", c_int32), ("converged", c_int32),
-                ("best_run", c_int32), ("near_ties", c_double), ("init_seconds", c_double)]
+                ("metric", c_int), ("inertia", c_double), ("iterations", c_int32),
+                ("converged", c_int32), ("best_run", c_int32), ("near_ties", c_double), ("init_seconds", c_double)]
 
 
 class GmmOptions(ctypes.Structure):

@@ -13,7 +13,7 @@ JUDGES = ["scikit-learn", "scikit-learn-intelex"]
 PEERS = iteration.PEERS
 FAISS_SEEDS = 5  # another rule to stop, another inertia: not compared, only shown
 WORSE = 1.001
-OURS = {"k-means++": "blackspot"}  # name of the column; others add their seeding to it
+OURS = {"auto": "blackspot"}  # name of the column; others add their seeding to it
 
 
 def our_inits(setting):

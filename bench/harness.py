@@ -112,7 +112,7 @@ def arguments():
     parser.add_argument("--only", help=f"some of {','.join(SECTIONS)}, separated by commas")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=20, help="whole fits of each size")
-    parser.add_argument("--inits", default="k-means++,k-means||,coreset",
+    parser.add_argument("--inits", default="auto,k-means++,k-means||",
                         help="our seedings of whole fits (default: %(default)s)")
     parser.add_argument("--largest", type=int, default=10**8,
                         help="rows where the section rows ends (default: %(default)s)")
