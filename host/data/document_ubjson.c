@@ -182,7 +182,7 @@ int ubjson_more(struct document *document, bool *more, struct spot_error *err)
 int ubjson_next(struct document *document, enum document_token *token, struct spot_error *err)
 {
     int status;
-    char marker;
+    char marker = '\0';
     struct document_level *level =
         document->depth > 0 ? &document->levels[document->depth - 1] : NULL;
     if (level == NULL && document->done) {
