@@ -97,6 +97,47 @@ def fill(options, values):
         setattr(options, name, value)
 
 
+class ForestOptions(ctypes.Structure):
+    _fields_ = [("output", c_int), ("first_iteration", c_int32), ("iterations", c_int32),
+                ("base_margin", c_void_p)]
+
+
+class ForestRows(ctypes.Structure):
+    _fields_ = [("values", c_void_p), ("values64", c_void_p), ("rows", c_int64),
+                ("columns", c_int32)]
+
+
+FOREST_OUTPUTS = {"value": 0, "margin": 1, "label": 2, "leaf": 3}
+
+
+class Forest:
+    """Boosted trees, opened by Engine.forest."""
+
+    def __init__(self, engine, model):
+        self.engine, self.model = engine, model
+        engine.library.spot_forest_width.restype = c_int64
+
+    def score(self, x, output="value"):
+        """x (n, d), float32 or float64, NaN where a value is missing: (n, width)."""
+        x = numpy.ascontiguousarray(x, x.dtype if x.dtype == numpy.float64 else numpy.float32)
+        double = x.dtype == numpy.float64
+        options = ForestOptions(output=FOREST_OUTPUTS[output])
+        rows = ForestRows(None if double else address(x), address(x) if double else None,
+                          x.shape[0], x.shape[1])
+        width = self.engine.library.spot_forest_width(self.model, ctypes.byref(options))
+        out = numpy.empty((len(x), width))
+        self.engine.call("spot_forest_score", self.engine.handle, self.model, ctypes.byref(rows),
+                         ctypes.byref(options), address(out))
+        return out
+
+    def margins(self, x):
+        return self.score(x, "margin")
+
+    def close(self):
+        self.engine.library.spot_forest_free(self.model)
+        self.model = c_void_p()
+
+
 class Engine:
     """A device and its threads (0: as many as the process may use)."""
 
@@ -154,6 +195,12 @@ class Engine:
                   ctypes.byref(model))
         del kept
         return Mixture(self, model)
+
+    def forest(self, path):
+        """A model file of XGBoost or LightGBM."""
+        model = c_void_p()
+        self.call("spot_forest_load", path.encode(), ctypes.byref(model))
+        return Forest(self, model)
 
     def close(self):
         self.library.spot_engine_close(self.handle)

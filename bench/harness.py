@@ -20,15 +20,17 @@ import report
 import rows
 import scaling
 import scoring
+import trees
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 SECTIONS = {"job": job, "reading": reading, "iteration": iteration, "fit": fit, "cold": cold,
-            "scoring": scoring, "mixtures": mixtures, "scaling": scaling, "rows": rows,
-            "profile": profiling}
+            "scoring": scoring, "mixtures": mixtures, "trees": trees, "scaling": scaling,
+            "rows": rows, "profile": profiling}
 PACKAGES = {"scikit-learn": ["scikit-learn"], "scikit-learn-intelex": ["scikit-learn-intelex"],
             "faiss": ["faiss-cpu"], "polars": ["polars"], "pandas": ["pandas"],
             "pandas + scikit-learn": ["pandas", "scikit-learn"],
+            "xgboost": ["xgboost"], "lightgbm": ["lightgbm"],
             "polars + scikit-learn-intelex": ["polars", "scikit-learn-intelex"]}
 
 
