@@ -64,22 +64,24 @@ static bool in_steps(const struct scoring *scoring, const struct meeting *meetin
 {
     for (int32_t m = 0; m < count; m++)
         if (scoring->plan->steps.trees[meetings[m].tree].root < 0) return false;
-    return scoring->rows->values != NULL;
+    return scoring->rows->values != NULL || scoring->plan->steps.thresholds != NULL;
 }
 
 /* Finds the leaves of up to WALKS meetings. */
 static void find_leaves(const struct scoring *scoring, struct meeting *meetings, int32_t count)
 {
     const struct forest *forest = scoring->plan->forest;
-    const bool steps = in_steps(scoring, meetings, count);
+    const bool steps = in_steps(scoring, meetings, count), wide = scoring->rows->values == NULL;
     struct step_walk walks[WALKS];
     int32_t leaves[WALKS];
     for (int32_t w = 0; steps && w < WALKS; w++) {
         const struct meeting *meeting = &meetings[w < count ? w : count - 1];
         walks[w].tree = meeting->tree;
-        walks[w].row = scoring->rows->values + meeting->row * scoring->rows->columns;
+        const int64_t row = meeting->row * scoring->rows->columns;
+        walks[w].row = wide ? NULL : scoring->rows->values + row;
+        walks[w].row64 = wide ? scoring->rows->values64 + row : NULL;
     }
-    if (steps) step_leaves(&scoring->plan->steps, walks, leaves);
+    if (steps) (wide ? step_leaves64 : step_leaves)(&scoring->plan->steps, walks, leaves);
     for (int32_t m = 0; m < count; m++) {
         const int32_t tree = meetings[m].tree;
         const int64_t row = meetings[m].row, root = forest->first_node[tree];

@@ -25,20 +25,26 @@ struct step_tree {
 struct step_forest {
     struct step_node *nodes;
     struct step_tree *trees; /* (trees) */
+    double
+        *thresholds; /* (nodes) LightGBM's, for float64 rows: x <= threshold goes left; or NULL */
 };
 
 /* SPOT_ENOMEM with nothing kept. */
 int step_forest_open(const struct forest *forest, struct step_forest *steps);
 void step_forest_close(struct step_forest *steps);
 
-/* One of the walks: a row's values and the tree. */
+/* One of the walks: a row's values, float32 or float64, and the tree. */
 struct step_walk {
     const float *row;
+    const double *row64;
     int32_t tree;
 };
 
-/* The leaf of each walk: its number within its tree. All trees have a root. */
+/* The leaf of each walk: its number within its tree. All trees have a root. The second is for
+ * float64 rows of a forest that has thresholds for them. */
 void step_leaves(const struct step_forest *steps, const struct step_walk walks[WALKS],
                  int32_t leaves[WALKS]);
+void step_leaves64(const struct step_forest *steps, const struct step_walk walks[WALKS],
+                   int32_t leaves[WALKS]);
 
 #endif
