@@ -152,7 +152,7 @@ static inline void cut_short(const char *path)
     struct spot_error err;
     char *model = read_file(path, &length);
     CU_ASSERT_PTR_NOT_NULL_FATAL(model);
-    for (long kept = 0; kept < length; kept += kept < 600 ? 1 : 37)
+    for (long kept = 0; kept < length; kept += kept < 200 ? 1 : 97)
         CU_ASSERT_EQUAL(load_text(model, (size_t)kept, &err), SPOT_EFORMAT);
     free(model);
 }

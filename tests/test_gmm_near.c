@@ -230,6 +230,7 @@ static void make_rows(float *values)
     }
 }
 
+/* NULL where the processor lacks the instructions. */
 static spot_gmm *fit(const float *values, const char *instructions, int threads, int64_t batch)
 {
     spot_engine *engine = NULL;
@@ -243,8 +244,10 @@ static spot_gmm *fit(const float *values, const char *instructions, int threads,
     options.tol = 0;
     options.batch_rows = batch;
     setenv("BLACKSPOT_CPU", instructions, 1);
-    CU_ASSERT_FATAL(spot_engine_open(&host, &engine, &err) == SPOT_OK);
+    const int opened = spot_engine_open(&host, &engine, &err);
     unsetenv("BLACKSPOT_CPU");
+    if (opened == SPOT_EDEVICE) return NULL;
+    CU_ASSERT_EQUAL_FATAL(opened, SPOT_OK);
     CU_ASSERT(spot_gmm_fit(engine, &rows, &options, &model, &err) == SPOT_OK);
     spot_engine_close(engine);
     CU_ASSERT_FATAL(model != NULL);
@@ -271,6 +274,7 @@ static void fits_are_the_same(void)
     spot_gmm *ref = fit(values, "ref", 1, 0);
     for (int s = 0; s < 2; s++) {
         spot_gmm *one = fit(values, sets[s], 1, 0), *two = fit(values, sets[s], 3, 777);
+        if (one == NULL) continue;
         CU_ASSERT(difference(one, two) == 0.0);
         CU_ASSERT(difference(ref, one) < 1e-8);
         spot_gmm_free(one);

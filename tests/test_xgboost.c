@@ -189,7 +189,7 @@ static void changed_bytes(void)
         long length = 0;
         char *model = read_file(paths[p], &length);
         CU_ASSERT_PTR_NOT_NULL_FATAL(model);
-        for (int trial = 0; trial < 1500; trial++) {
+        for (int trial = 0; trial < 300; trial++) {
             state = state * UINT64_C(6364136223846793005) + 1;
             const size_t at = (size_t)((state >> 33) % (uint64_t)length);
             const char kept = model[at];
