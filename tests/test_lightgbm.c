@@ -104,6 +104,8 @@ static void refused_with_place_and_reason(void)
         CU_ASSERT_EQUAL(status, SPOT_EFORMAT);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.message, cases[c].message));
     }
+    CU_ASSERT_EQUAL(load_changed(model, "split_gain=", "split_gain=inf ", &err), SPOT_OK);
+    CU_ASSERT_EQUAL(load_changed(model, "threshold=-", "threshold=nan -", &err), SPOT_EFORMAT);
     free(model);
 }
 

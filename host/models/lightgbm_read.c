@@ -107,6 +107,22 @@ static int read_count(const struct lightgbm_file *in, const char *text, int64_t 
                      (long long)in->lines, text);
 }
 
+/* A gain may be infinite, and so may a threshold. */
+static bool read_number(const char *text, const char *end, double *number)
+{
+    static const struct {
+        const char *word;
+        double number;
+    } words[] = {{"inf", INFINITY}, {"-inf", -INFINITY}, {"nan", NAN}, {"-nan", NAN}};
+    for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+        if (strlen(words[w].word) == (size_t)(end - text) &&
+            memcmp(text, words[w].word, (size_t)(end - text)) == 0) {
+            *number = words[w].number;
+            return true;
+        }
+    return decimal_parse(text, end, '.', number) == DECIMAL_OK;
+}
+
 /* A list of numbers between blanks. */
 static int read_list(const struct lightgbm_file *in, const char *text, struct reals *list,
                      struct spot_error *err)
@@ -118,7 +134,7 @@ static int read_list(const struct lightgbm_file *in, const char *text, struct re
         if (spot_grow((void **)&list->values, &list->capacity, list->count + 1,
                       sizeof *list->values) < 0)
             return spot_fail_memory(err, in->path);
-        if (decimal_parse(text, end, '.', &list->values[list->count]) != DECIMAL_OK)
+        if (!read_number(text, end, &list->values[list->count]))
             return spot_fail(err, SPOT_EFORMAT, "%s:%lld: '%.*s' is no number", in->path,
                              (long long)in->lines, (int)(end - text > 60 ? 60 : end - text), text);
         list->count++;
