@@ -115,7 +115,7 @@ class Forest:
 
     def __init__(self, engine, model):
         self.engine, self.model = engine, model
-        engine.library.spot_forest_width.restype = c_int64
+        engine.lib.spot_forest_width.restype = c_int64
 
     def score(self, x, output="value"):
         """x (n, d), float32 or float64, NaN where a value is missing: (n, width)."""
@@ -124,7 +124,7 @@ class Forest:
         options = ForestOptions(output=FOREST_OUTPUTS[output])
         rows = ForestRows(None if double else address(x), address(x) if double else None,
                           x.shape[0], x.shape[1])
-        width = self.engine.library.spot_forest_width(self.model, ctypes.byref(options))
+        width = self.engine.lib.spot_forest_width(self.model, ctypes.byref(options))
         out = numpy.empty((len(x), width))
         self.engine.call("spot_forest_score", self.engine.handle, self.model, ctypes.byref(rows),
                          ctypes.byref(options), address(out))
@@ -134,7 +134,7 @@ class Forest:
         return self.score(x, "margin")
 
     def close(self):
-        self.engine.library.spot_forest_free(self.model)
+        self.engine.lib.spot_forest_free(self.model)
         self.model = c_void_p()
 
 
@@ -142,21 +142,21 @@ class Engine:
     """A device and its threads (0: as many as the process may use)."""
 
     def __init__(self, library, threads=0, device="auto"):
-        self.library = ctypes.CDLL(library)
-        self.library.spot_kmeans_defaults.restype = KmeansOptions
-        self.library.spot_kmeans_result.restype = ctypes.POINTER(KmeansResult)
-        self.library.spot_gmm_defaults.restype = GmmOptions
-        self.library.spot_gmm_result.restype = ctypes.POINTER(GmmResult)
-        self.library.spot_engine_device.restype = c_char_p
+        self.lib = ctypes.CDLL(library)
+        self.lib.spot_kmeans_defaults.restype = KmeansOptions
+        self.lib.spot_kmeans_result.restype = ctypes.POINTER(KmeansResult)
+        self.lib.spot_gmm_defaults.restype = GmmOptions
+        self.lib.spot_gmm_result.restype = ctypes.POINTER(GmmResult)
+        self.lib.spot_engine_device.restype = c_char_p
         self.handle = c_void_p()
         options = EngineOptions(device=device.encode(), threads=threads)
         self.call("spot_engine_open", ctypes.byref(options), ctypes.byref(self.handle))
-        self.device = self.library.spot_engine_device(self.handle).decode()
+        self.device = self.lib.spot_engine_device(self.handle).decode()
 
     def call(self, function, *arguments):
         """Calls a function that returns a status and takes a struct spot_error last."""
         error = Error()
-        if getattr(self.library, function)(*arguments, ctypes.byref(error)) < 0:
+        if getattr(self.lib, function)(*arguments, ctypes.byref(error)) < 0:
             raise BlackspotError(error.code, error.message.decode())
 
     def matrix(self, x, weights=None):
@@ -170,7 +170,7 @@ class Engine:
         """Clusters x (n, d). init: a name of KMEANS_INITS, or centres (k, d); others: fields of
         struct spot_kmeans_options (n_init, max_iter, tol, seed, ...)."""
         matrix, kept = self.matrix(x, weights)
-        options = self.library.spot_kmeans_defaults()
+        options = self.lib.spot_kmeans_defaults()
         fill(options, dict(others, k=k))
         centres = None if isinstance(init, str) else array(init, numpy.float64)
         options.init = KMEANS_INITS["centres" if centres is not None else init]
@@ -185,7 +185,7 @@ class Engine:
         """Fits a mixture to x (n, d). start: (weights, means, precisions), each may be None;
         others: fields of struct spot_gmm_options (n_init, max_iter, tol, reg_covar, seed, ...)."""
         matrix, kept = self.matrix(x, weights)
-        options = self.library.spot_gmm_defaults()
+        options = self.lib.spot_gmm_defaults()
         fill(options, dict(others, k=k))
         options.covariance, options.init = COVARIANCES[covariance], GMM_INITS[init]
         start = [array(values, numpy.float64) for values in start or (None, None, None)]
@@ -203,7 +203,7 @@ class Engine:
         return Forest(self, model)
 
     def close(self):
-        self.library.spot_engine_close(self.handle)
+        self.lib.spot_engine_close(self.handle)
         self.handle = c_void_p()
 
     def __enter__(self):
@@ -218,7 +218,7 @@ class Model:
 
     def __init__(self, engine, handle):
         self.engine, self.handle = engine, handle
-        result = getattr(engine.library, f"spot_{self.kind}_result")(handle).contents
+        result = getattr(engine.lib, f"spot_{self.kind}_result")(handle).contents
         for name, _ in result._fields_:
             setattr(self, name, getattr(result, name))
         for name, shape in self.shapes().items():
@@ -228,7 +228,7 @@ class Model:
         self.engine.call(f"spot_{self.kind}_save", self.handle, str(path).encode())
 
     def __del__(self):
-        getattr(self.engine.library, f"spot_{self.kind}_free")(self.handle)
+        getattr(self.engine.lib, f"spot_{self.kind}_free")(self.handle)
 
 
 class Kmeans(Model):

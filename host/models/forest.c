@@ -54,7 +54,32 @@ int forest_arrays(struct forest *forest, int64_t nodes)
     return SPOT_OK;
 }
 
-static void free_trees(struct forest *forest)
+static int grow(void **array, int64_t capacity, int64_t needed, size_t size)
+{
+    return spot_grow(array, &capacity, needed, size);
+}
+
+int forest_grow(struct forest *forest, int64_t *capacity, int64_t needed)
+{
+    const int64_t had = *capacity;
+    int64_t larger = had;
+    if (needed < had) return SPOT_OK;
+    needed++;
+    if (spot_grow((void **)&forest->left, &larger, needed, sizeof *forest->left) < 0 ||
+        grow((void **)&forest->right, had, needed, sizeof *forest->right) < 0 ||
+        grow((void **)&forest->feature, had, needed, sizeof *forest->feature) < 0 ||
+        grow((void **)&forest->flags, had, needed, sizeof *forest->flags) < 0 ||
+        grow((void **)&forest->threshold, had, needed, sizeof *forest->threshold) < 0 ||
+        grow((void **)&forest->value, had, needed, sizeof *forest->value) < 0 ||
+        grow((void **)&forest->gain, had, needed, sizeof *forest->gain) < 0 ||
+        grow((void **)&forest->cover, had, needed, sizeof *forest->cover) < 0 ||
+        grow((void **)&forest->first_word, had, needed, sizeof *forest->first_word) < 0)
+        return SPOT_ENOMEM;
+    *capacity = larger;
+    return SPOT_OK;
+}
+
+void forest_clear(struct forest *forest)
 {
     free(forest->first_node);
     free(forest->tree_output);
@@ -91,7 +116,7 @@ void spot_forest_free(spot_forest *model)
     cpu_backend()->trees->plan_close(model->plan);
     free_texts(model->features, model->forest.features);
     free_texts(model->feature_types, model->forest.features);
-    free_trees(&model->forest);
+    forest_clear(&model->forest);
     free(model->objective);
     free(model->base_margin);
     free(model->encoder);

@@ -40,6 +40,12 @@ spot_forest *forest_new(enum forest_rules rules, int32_t features, int32_t outpu
 /* Arrays for `nodes` nodes, all zero: (nodes) each. SPOT_ENOMEM. */
 int forest_arrays(struct forest *forest, int64_t nodes);
 
+/* Makes room for `needed` nodes and one more in the arrays that every reader fills (left to cover,
+ * and first_word), which grow; *capacity is theirs. SPOT_ENOMEM. */
+int forest_grow(struct forest *forest, int64_t *capacity, int64_t needed);
+/* Frees all arrays. */
+void forest_clear(struct forest *forest);
+
 /* Every index inside its array, every tree a tree: each node but the root is the child of exactly
  * one other that comes before or after it, none is its own ancestor. Names tree and node. */
 int forest_check(const struct forest *forest, const char *path, struct spot_error *err);

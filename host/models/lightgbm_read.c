@@ -252,22 +252,11 @@ static int reserve_nodes(struct lightgbm_file *in, int64_t needed)
 {
     struct forest *forest = &in->forest;
     const int64_t had = in->nodes_capacity;
-    int64_t capacity = had;
-    if (needed < had) return SPOT_OK;
-    needed++;
-    if (spot_grow((void **)&forest->left, &capacity, needed, sizeof *forest->left) < 0 ||
-        grow((void **)&forest->right, had, needed, sizeof *forest->right) < 0 ||
-        grow((void **)&forest->feature, had, needed, sizeof *forest->feature) < 0 ||
-        grow((void **)&forest->flags, had, needed, sizeof *forest->flags) < 0 ||
-        grow((void **)&forest->threshold, had, needed, sizeof *forest->threshold) < 0 ||
-        grow((void **)&forest->value, had, needed, sizeof *forest->value) < 0 ||
-        grow((void **)&forest->gain, had, needed, sizeof *forest->gain) < 0 ||
-        grow((void **)&forest->cover, had, needed, sizeof *forest->cover) < 0 ||
-        grow((void **)&forest->first_word, had, needed, sizeof *forest->first_word) < 0 ||
-        grow((void **)&forest->linear_first, had, needed, sizeof *forest->linear_first) < 0 ||
-        grow((void **)&forest->linear_constant, had, needed, sizeof *forest->linear_constant) < 0)
+    if (forest_grow(forest, &in->nodes_capacity, needed) < 0 ||
+        grow((void **)&forest->linear_first, had, needed + 1, sizeof *forest->linear_first) < 0 ||
+        grow((void **)&forest->linear_constant, had, needed + 1, sizeof *forest->linear_constant) <
+            0)
         return SPOT_ENOMEM;
-    in->nodes_capacity = capacity;
     return SPOT_OK;
 }
 
@@ -515,24 +504,9 @@ static void set_trees(struct lightgbm_file *in, spot_forest *model)
 
 static void close_reading(struct lightgbm_file *in)
 {
-    struct forest *forest = &in->forest;
     if (in->file != NULL) fclose(in->file);
     free(in->line);
-    free(forest->first_node);
-    free(forest->left);
-    free(forest->right);
-    free(forest->feature);
-    free(forest->flags);
-    free(forest->threshold);
-    free(forest->value);
-    free(forest->gain);
-    free(forest->cover);
-    free(forest->first_word);
-    free(forest->category_bits);
-    free(forest->linear_first);
-    free(forest->linear_constant);
-    free(forest->linear_feature);
-    free(forest->linear_coefficient);
+    forest_clear(&in->forest);
     for (int l = 0; l < TREE_LISTS; l++)
         free(in->lists[l].values);
     free(in->objective);

@@ -386,19 +386,7 @@ static void free_texts(struct texts *texts)
 static void close_reading(struct xgboost_document *in)
 {
     document_close(in->document);
-    free(in->forest.first_node);
-    free(in->forest.left);
-    free(in->forest.right);
-    free(in->forest.feature);
-    free(in->forest.flags);
-    free(in->forest.threshold);
-    free(in->forest.value);
-    free(in->forest.gain);
-    free(in->forest.cover);
-    free(in->forest.first_word);
-    free(in->forest.category_bits);
-    free(in->forest.vector);
-    free(in->forest.leaf_vectors);
+    forest_clear(&in->forest);
     for (int f = 0; f < TREE_FIELDS; f++)
         free(in->fields[f].values);
     free(in->tree_info.values);

@@ -115,31 +115,12 @@ static int check_lengths(struct xgboost_document *in, struct spot_error *err)
 
 /* ---- Nodes ---------------------------------------------------------------------------------- */
 
-static int grow(void **array, int64_t capacity, int64_t needed, size_t size)
-{
-    return spot_grow(array, &capacity, needed, size);
-}
-
 /* Room for the tree's nodes in the forest. */
 static int reserve_nodes(struct xgboost_document *in, int64_t needed)
 {
-    struct forest *forest = &in->forest;
-    const int64_t had = in->nodes_capacity;
-    int64_t capacity = had;
-    if (needed < had) return SPOT_OK;
-    if (spot_grow((void **)&forest->left, &capacity, needed + 1, sizeof *forest->left) < 0 ||
-        grow((void **)&forest->right, had, needed + 1, sizeof *forest->right) < 0 ||
-        grow((void **)&forest->feature, had, needed + 1, sizeof *forest->feature) < 0 ||
-        grow((void **)&forest->flags, had, needed + 1, sizeof *forest->flags) < 0 ||
-        grow((void **)&forest->threshold, had, needed + 1, sizeof *forest->threshold) < 0 ||
-        grow((void **)&forest->value, had, needed + 1, sizeof *forest->value) < 0 ||
-        grow((void **)&forest->gain, had, needed + 1, sizeof *forest->gain) < 0 ||
-        grow((void **)&forest->cover, had, needed + 1, sizeof *forest->cover) < 0 ||
-        grow((void **)&forest->vector, had, needed + 1, sizeof *forest->vector) < 0 ||
-        grow((void **)&forest->first_word, had, needed + 1, sizeof *forest->first_word) < 0)
-        return SPOT_ENOMEM;
-    in->nodes_capacity = capacity;
-    return SPOT_OK;
+    int64_t vectors = in->nodes_capacity;
+    if (forest_grow(&in->forest, &in->nodes_capacity, needed) < 0) return SPOT_ENOMEM;
+    return spot_grow((void **)&in->forest.vector, &vectors, needed + 1, sizeof(int64_t));
 }
 
 static double field(const struct xgboost_document *in, enum tree_field field, int64_t node)
