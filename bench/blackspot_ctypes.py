@@ -39,7 +39,8 @@ class KmeansOptions(ctypes.Structure):
     _fields_ = [("k", c_int32), ("init", c_int), ("centres", c_void_p), ("metric", c_int),
                 ("n_init", c_int32), ("max_iter", c_int32), ("mini_batch", c_int64),
                 ("tol", c_double), ("seed", c_uint64), ("compact", c_int32), ("batch_rows", c_int64),
-                ("progress", c_void_p), ("progress_arg", c_void_p), ("checkpoint", c_void_p)]
+                ("progress", c_void_p), ("progress_arg", c_void_p), ("checkpoint", c_void_p),
+                ("labels", c_void_p)]
 
 
 class KmeansResult(ctypes.Structure):
@@ -168,10 +169,13 @@ class Engine:
 
     def kmeans(self, x, k, init="k-means++", weights=None, **others):
         """Clusters x (n, d). init: a name of KMEANS_INITS, or centres (k, d); others: fields of
-        struct spot_kmeans_options (n_init, max_iter, tol, seed, ...)."""
+        struct spot_kmeans_options (n_init, max_iter, tol, seed, ...). The model's `labels` (n) are
+        the clusters of these rows."""
         matrix, kept = self.matrix(x, weights)
+        labels = numpy.empty(matrix.rows, numpy.int32)
         options = self.lib.spot_kmeans_defaults()
         fill(options, dict(others, k=k))
+        options.labels = address(labels)
         centres = None if isinstance(init, str) else array(init, numpy.float64)
         options.init = KMEANS_INITS["centres" if centres is not None else init]
         options.centres = address(centres)
@@ -179,7 +183,9 @@ class Engine:
         self.call("spot_kmeans_fit", self.handle, ctypes.byref(matrix), ctypes.byref(options),
                   ctypes.byref(model))
         del kept
-        return Kmeans(self, model)
+        found = Kmeans(self, model)
+        found.labels = labels
+        return found
 
     def gmm(self, x, k, covariance="full", init="kmeans", weights=None, start=None, **others):
         """Fits a mixture to x (n, d). start: (weights, means, precisions), each may be None;

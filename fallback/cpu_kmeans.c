@@ -286,19 +286,61 @@ static int inertia(struct kmeans_run *run, struct int128 *total, struct spot_err
     return SPOT_OK;
 }
 
+struct label_copy {
+    const struct kmeans_run *run;
+    int64_t first, end; /* rows wanted */
+    int32_t *labels;    /* (end - first) */
+};
+
+static void copy_labels_task(void *arg, int64_t task, int worker)
+{
+    const struct label_copy *copy = arg;
+    const struct kmeans_run *run = copy->run;
+    int64_t begin = task * TASK_ROWS, end = begin + TASK_ROWS;
+    (void)worker;
+    if (run->order == NULL) {
+        if (begin < copy->first) begin = copy->first;
+        if (end > copy->end) end = copy->end;
+        if (begin < end)
+            memcpy(copy->labels + (begin - copy->first), run->labels + begin,
+                   (size_t)(end - begin) * sizeof *copy->labels);
+        return;
+    }
+    if (end > run->rows->rows) end = run->rows->rows;
+    for (int64_t place = begin; place < end; place++) {
+        const int64_t row = run->order->row_at[place];
+        if (row >= copy->first && row < copy->end)
+            copy->labels[row - copy->first] = run->labels[place];
+    }
+}
+
+/* The rows' values stay where they are. */
+static bool labels_alone(const void *arg, int64_t first, int64_t end)
+{
+    (void)arg;
+    (void)first;
+    (void)end;
+    return false;
+}
+
 static int copy_labels(struct kmeans_run *run, int64_t first, int64_t rows, int32_t *labels,
                        struct spot_error *err)
 {
     (void)err;
-    if (run->order == NULL) {
-        memcpy(labels, run->labels + first, (size_t)rows * sizeof *labels);
-        cpu_rows_done(&run->data->arrays, first / BLOCK_ROWS, (first + rows) / BLOCK_ROWS);
+    struct label_copy copy = {run, first, first + rows, labels};
+    if (rows == run->rows->rows) {
+        cpu_rows_pass(&run->data->arrays, &(struct row_pass){.task_blocks = TASK_BLOCKS,
+                                                             .work = (double)rows,
+                                                             .task = copy_labels_task,
+                                                             .wanted = labels_alone,
+                                                             .arg = &copy});
         return SPOT_OK;
     }
-    for (int64_t place = 0; place < run->rows->rows; place++) {
-        int64_t at = run->order->row_at[place] - first;
-        if (at >= 0 && at < rows) labels[at] = run->labels[place];
-    }
+    const bool ordered = run->order != NULL;
+    const int64_t end = ordered ? run->rows->tasks : (first + rows - 1) / TASK_ROWS + 1;
+    for (int64_t task = ordered ? 0 : first / TASK_ROWS; task < end; task++)
+        copy_labels_task(&copy, task, 0);
+    cpu_rows_done(&run->data->arrays, first / BLOCK_ROWS, (first + rows) / BLOCK_ROWS);
     return SPOT_OK;
 }
 

@@ -223,6 +223,9 @@ struct spot_kmeans_options {
     /* What to go on from and where to leave what was found, or NULL. One that was made from other
      * rows or options is refused: SPOT_EUSAGE; one that no fit can have left: SPOT_EFORMAT. */
     spot_checkpoint *checkpoint;
+    /* (rows) written: what spot_kmeans_assign would say of these rows, without reading them again;
+     * or NULL. After a failure their contents are undefined. */
+    int32_t *labels;
 };
 
 /* Mini-batches (Sculley 2010, scikit-learn's MiniBatchKMeans). The start are the centres that a fit
@@ -257,10 +260,10 @@ struct spot_kmeans_result {
 };
 
 /* Lloyd's algorithm (Lloyd 1982) with scikit-learn's definitions of tol, inertia and empty
- * clusters. Labels are spot_kmeans_assign's, of these rows or others. The caller frees *model with
- * spot_kmeans_free. Errors: SPOT_EUSAGE (an option out of its range), SPOT_EDATA (NaN or Inf with
- * row and column, k > rows, negative weights, a column flattened by an extreme value, distances
- * beyond float32), SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */
+ * clusters. Labels are options->labels for these rows, spot_kmeans_assign's for others. The caller
+ * frees *model with spot_kmeans_free. Errors: SPOT_EUSAGE (an option out of its range), SPOT_EDATA
+ * (NaN or Inf with row and column, k > rows, negative weights, a column flattened by an extreme
+ * value, distances beyond float32), SPOT_ENOMEM, SPOT_EDEVICE, SPOT_ESTOPPED. */
 SPOT_API int spot_kmeans_fit(spot_engine *engine, const struct spot_matrix *data,
                              const struct spot_kmeans_options *options, spot_kmeans **model,
                              struct spot_error *err);

@@ -26,7 +26,6 @@ class Blackspot:
     def fit(self, x, start, k, max_iter, tol, seed, init):
         model = self.engine.kmeans(x, k, init if start is None else start, n_init=1,
                                    max_iter=max_iter, tol=tol, seed=seed)
-        model.assign(x)
         return model.centres, {"iterations": model.iterations, "near_ties": model.near_ties}
 
     def scorer(self, centres):

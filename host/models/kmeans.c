@@ -193,6 +193,28 @@ static void keep_run(const struct kmeans_fit *fit, spot_kmeans *model)
         (double)fit->near_ties / ((double)fit_data_rows(fit->data) * fit->iterations);
 }
 
+/* The current run's labels, of original rows. */
+static int keep_labels(struct kmeans_fit *fit, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const struct compacted *merged = &fit->data->compacted;
+    int32_t *labels = fit->options->labels, *groups = NULL;
+    if (labels == NULL) return SPOT_OK;
+    if (merged->groups == 0) {
+        SPOT_TRY(fit->backend->labels(fit->run, 0, fit->matrix->rows, labels, err));
+    } else {
+        groups = spot_alloc(merged->groups, sizeof *groups);
+        if (groups == NULL) return spot_fail_memory(err, "the labels of equal rows");
+        SPOT_TRY(fit->backend->labels(fit->run, 0, merged->groups, groups, err));
+        for (int64_t i = 0; i < fit->matrix->rows; i++)
+            labels[i] = groups[merged->group_of_row[i]];
+    }
+    fit->has_labels = true;
+out:
+    free(groups);
+    return status;
+}
+
 static double now(void)
 {
     struct timespec time;
@@ -224,6 +246,7 @@ int kmeans_fit_runs(struct kmeans_fit *fit, spot_kmeans *model, struct spot_erro
         if (fit->run_index > 0 && int128_compare(fit->inertia, fit->best) >= 0) continue;
         fit->best = fit->inertia;
         keep_run(fit, model);
+        SPOT_TRY(keep_labels(fit, err));
     }
     model->result.init_seconds = fit->init_seconds;
 out:
@@ -273,13 +296,16 @@ static int fit_rows(spot_engine *engine, const struct spot_matrix *data,
     model->result.metric = options->metric;
     if (options->mini_batch > 0) {
         SPOT_TRY(kmeans_minibatch(&fit, model, err));
-        goto out;
+    } else {
+        SPOT_TRY(fit_data_open(&rows, engine, data, &opening, err));
+        SPOT_TRY(kmeans_fit_open(&fit, err));
+        SPOT_TRY(kmeans_resume(&fit, model, err));
+        SPOT_TRY(kmeans_fit_runs(&fit, model, err));
+        warn_of_empty_clusters(&fit, model);
     }
-    SPOT_TRY(fit_data_open(&rows, engine, data, &opening, err));
-    SPOT_TRY(kmeans_fit_open(&fit, err));
-    SPOT_TRY(kmeans_resume(&fit, model, err));
-    SPOT_TRY(kmeans_fit_runs(&fit, model, err));
-    warn_of_empty_clusters(&fit, model);
+    /* Mini-batches, and a run kept that was made before the fit was resumed. */
+    if (options->labels != NULL && !fit.has_labels)
+        SPOT_TRY(kmeans_assign_rows(engine, model, data, options->labels, NULL, err));
 out:
     if (status == SPOT_ESTOPPED || status == SPOT_OK) {
         int left = kmeans_leave(&fit, model, err);

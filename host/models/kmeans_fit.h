@@ -32,6 +32,7 @@ struct kmeans_fit {
     struct int128 inertia;
 
     struct int128 best; /* inertia of the run kept so far */
+    bool has_labels;    /* options->labels are those of that run */
 
     /* for a checkpoint (kmeans_checkpoint.c) */
     enum checkpoint_stage stage; /* of the current run */
