@@ -28,6 +28,12 @@ blackspot train kmeans --k 2 --input good.csv --output encoded.json >stdout 2>st
 sed 's/"type": "number"/"type": "numbr"/' encoded.json >wrong_type.json
 sed 's/^  "features": \["a"/  "features": ["z"/' encoded.json >other_names.json
 sed 's/"converged": true/"converged": 1/' model.json >number_converged.json
+trees=$ROOT/tests/reference/trees
+cp "$trees/xgboost/3.2.0_squared.json" trees.json
+head -c 2000 trees.json >cut_trees.json
+sed 's/"name":"gbtree"/"name":"gblinear"/' trees.json >linear.json
+sed 's/"attributes":{}/"attributes":{"blackspot_encoder":"{"}/' trees.json >bare_encoder.json
+head -n 30 "$trees/lightgbm/4.7.0_binary.txt" >cut_light.txt
 mkdir folder
 listing() {
     find . -mindepth 1 -not -name before -not -name stdout -not -name stderr | sort

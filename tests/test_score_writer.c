@@ -162,6 +162,30 @@ static void writes_npy(void)
         }
 }
 
+static void writes_npy_of_two_columns(void)
+{
+    const int numbers[] = {0, 0};
+    const struct score_column twice[] = {both[1], both[1]};
+    struct score_writer *writer;
+    struct npy_file *file;
+    int64_t rows;
+    int32_t columns;
+    double values[12];
+    set_path("t.npy");
+    CU_ASSERT_EQUAL_FATAL(score_writer_open(path, NULL, names, numbers, 2, -1, &writer, &err),
+                          SPOT_OK);
+    CU_ASSERT_EQUAL(score_writer_put(writer, 3, NULL, NULL, twice, &err), SPOT_OK);
+    CU_ASSERT_EQUAL(score_writer_put(writer, 3, NULL, NULL, twice, &err), SPOT_OK);
+    CU_ASSERT_EQUAL(score_writer_commit(writer, &err), SPOT_OK);
+    CU_ASSERT_EQUAL_FATAL(npy_open(path, &file, &rows, &columns, &err), SPOT_OK);
+    CU_ASSERT(rows == 6 && columns == 2);
+    CU_ASSERT_EQUAL(npy_read_float64(file, 0, 6, values, &err), SPOT_OK);
+    for (int i = 0; i < 12; i++)
+        CU_ASSERT(values[i] == distances[i / 2 % 3]);
+    npy_close(file);
+    unlink(path);
+}
+
 static void refuse(const char *name, const char *id_name, int32_t columns, int code,
                    const char *part)
 {
@@ -177,7 +201,7 @@ static void refuse(const char *name, const char *id_name, int32_t columns, int c
 static void refuses_what_a_format_cannot_hold(void)
 {
     refuse("s.npy", "id", 1, SPOT_EUSAGE, "the id 'id'");
-    refuse("s.npy", NULL, 2, SPOT_EUSAGE, "one column");
+    refuse("s.npy", NULL, 2, SPOT_EUSAGE, "labels beside numbers");
     refuse("s.parquet", NULL, 2, SPOT_EUSAGE, ".jsonl");
     refuse("csv", NULL, 2, SPOT_EUSAGE, ".csv");
     refuse("no/s.csv", NULL, 2, SPOT_EIO, "No such file");
@@ -235,6 +259,7 @@ int main(void)
         {"replaces what is no utf8", replaces_what_is_no_utf8},
         {"writes values that are no numbers", writes_values_that_are_no_numbers},
         {"writes npy", writes_npy},
+        {"writes npy of two columns", writes_npy_of_two_columns},
         {"refuses what a format cannot hold", refuses_what_a_format_cannot_hold},
         {"leaves nothing when abandoned", leaves_nothing_when_abandoned},
         {"reports a full disk", reports_a_full_disk},

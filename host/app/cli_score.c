@@ -1,17 +1,23 @@
-/* `blackspot score`: a model and rows in, clusters and distances out, a batch at a time. */
+/* `blackspot score`: a model and rows in, scores out, a batch at a time: clusters and distances
+ * here, what trees predict in score_forest.c. */
 #define _GNU_SOURCE /* argp */
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/forest_model.h"
 #include "app/result.h"
 #include "app/score_columns.h"
+#include "app/score_forest.h"
 #include "app/score_input.h"
 #include "base/error.h"
 #include "data/writer.h"
 
 static const struct argp_option score_options[] = {
     {0, 0, 0, 0, "Data and results:", 1},
-    {"model", OPTION_KEY(OPTION_MODEL), "MODEL", 0, "the model file", 1},
+    {"model", OPTION_KEY(OPTION_MODEL), "MODEL", 0,
+     "the model file: KMeans or mixture of this program, or trees of XGBoost (JSON, UBJSON) or "
+     "LightGBM (text), told apart by its content",
+     1},
     {"input", OPTION_KEY(OPTION_INPUT), "DATA", 0,
      "raw files as the model was trained on (.csv, .gz, .zst, - for standard input), repeated for "
      "several; or one .npy as 'blackspot prepare' writes it",
@@ -29,8 +35,22 @@ static const struct argp_option score_options[] = {
      "of KMeans label, distance (to the nearest centre, in the matrix's units; 1 - cos for a model "
      "with the metric cosine) or both (default); "
      "of a mixture label, proba (a column for each component), log_likelihood or both (label and "
-     "log-likelihood, default); for .npy label is the default",
+     "log-likelihood, default); for .npy label is the default; of trees value (default), margin, "
+     "label or leaf",
      1},
+    {0, 0, 0, 0, "Trees:", 2},
+    {"iterations", OPTION_KEY(OPTION_ITERATIONS), "A:B", 0,
+     "only these iterations, from A up to but without B (default: all, or up to the best after "
+     "early stopping)",
+     2},
+    {"features", OPTION_KEY(OPTION_FEATURES), "A,B,...", 0,
+     "the table's columns in the order of the model's features (default: by the model's names, or "
+     "every column where it has none)",
+     2},
+    {"base-margin", OPTION_KEY(OPTION_BASE_MARGIN), "COLUMN", 0,
+     "a column of margins that the trees are added to; with several outputs one for each, "
+     "separated by commas",
+     2},
     {0},
 };
 
@@ -104,6 +124,18 @@ static cJSON *make_result(const struct scoring *job, double read_seconds)
     return result;
 }
 
+/* What means something for trees alone. */
+static int refuse_tree_options(const struct arguments *arguments, struct spot_error *err)
+{
+    static const enum option_id options[] = {OPTION_ITERATIONS, OPTION_FEATURES,
+                                             OPTION_BASE_MARGIN};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (given(arguments, options[i]))
+            return spot_fail(err, SPOT_EUSAGE, "--%s is for models of trees",
+                             option_name(options[i]));
+    return SPOT_OK;
+}
+
 static int score(struct session *session, struct spot_error *err)
 {
     const struct arguments *arguments = &session->arguments;
@@ -113,6 +145,8 @@ static int score(struct session *session, struct spot_error *err)
     SPOT_TRY(session_require(session, OPTION_INPUT, "accidents.csv", err));
     SPOT_TRY(session_require(session, OPTION_OUTPUT, "scores.csv", err));
     SPOT_TRY(session_check_output(session, arguments->value[OPTION_OUTPUT], err));
+    if (is_forest(arguments->value[OPTION_MODEL])) return score_forest(session, err);
+    SPOT_TRY(refuse_tree_options(arguments, err));
     SPOT_TRY(model_read(arguments->value[OPTION_MODEL], &job.model, err));
     SPOT_TRY(model_encoder_open(&job.model, arguments->value[OPTION_MODEL], &job.encoder, err));
     SPOT_TRY(session_engine(session, err));
@@ -134,11 +168,12 @@ out:
 
 const struct command command_score = {
     .name = "score",
-    .summary = "give each row its cluster or component",
+    .summary = "give each row its cluster, component or prediction",
     .usage = "--model MODEL --input DATA --output SCORES [OPTION...]",
     .about = "Reads rows, encodes them as in training, and writes each row's cluster and its "
              "distance to that cluster's centre, or of a mixture the component and the "
-             "log-likelihood, which is low for unusual rows. Columns of a raw file may come in any "
+             "log-likelihood, which is low for unusual rows, or what trees predict for it. Columns "
+             "of a raw file may come in any "
              "order, and "
              "others beside them. Memory does not grow with the file.",
     .example = "blackspot score --model model.json --input Accidents_2015.csv.gz "

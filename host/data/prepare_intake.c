@@ -76,25 +76,28 @@ static int read_delimiter(const struct config *input, char *delimiter, struct sp
     return SPOT_OK;
 }
 
-static int read_input(const struct config *root, struct table_options *table,
-                      struct spot_error *err)
+int intake_table_options(const struct config *root, struct table_options *table, char *decimal,
+                         struct spot_error *err)
 {
     static const char *const tops[] = {"input", "columns", "checks", "features", "kmeans",
-                                       "map",   "engine",  "seed",   NULL};
+                                       "gmm",   "map",     "engine", "seed",     NULL};
     static const char *const keys[] = {"files",   "delimiter",  "encoding",
                                        "decimal", "on_bad_row", NULL};
     static const char *const encodings[] = {"utf-8", "latin1", "windows-1252", NULL};
     static const char *const bad_row[] = {"fail", "drop", NULL};
+    static const char *const decimals[] = {".", ",", NULL};
     const struct config *input = config_get(root, "input");
-    int32_t encoding = 0, drop = 0;
+    int32_t encoding = 0, drop = 0, comma = 0;
     int status;
     SPOT_TRY(config_known(root, tops, err));
     SPOT_TRY(config_known(input, keys, err));
     SPOT_TRY(read_delimiter(input, &table->delimiter, err));
     SPOT_TRY(config_choice(input, "encoding", encodings, &encoding, err));
     SPOT_TRY(config_choice(input, "on_bad_row", bad_row, &drop, err));
+    SPOT_TRY(config_choice(input, "decimal", decimals, &comma, err));
     table->encoding = (enum text_encoding)encoding;
     table->drop_bad_rows = drop == 1;
+    *decimal = *decimals[comma];
 out:
     return status;
 }
@@ -176,9 +179,10 @@ int intake_open(struct intake *intake, struct spot_pool *pool, bool rewindable,
                                   .files_count = intake->paths_count,
                                   .spool_dir = options->spool_dir,
                                   .rewindable = rewindable};
+    char decimal; /* the schema has its own */
     int status;
     intake->weight = intake->id = -1;
-    SPOT_TRY(read_input(options->config, &table, err));
+    SPOT_TRY(intake_table_options(options->config, &table, &decimal, err));
     SPOT_TRY(table_open(&table, pool, &intake->reader, err));
     intake->schema = options->schema;
     intake->encoder = options->encoder;

@@ -32,6 +32,10 @@ struct intake {
 int intake_paths(struct intake *intake, struct spot_error *err);
 /* Whether the input is one .npy; an error when it is one among others. */
 int intake_is_npy(const struct intake *intake, bool *npy, struct spot_error *err);
+/* What the configuration's `input` says of the text: delimiter, encoding, bad rows; and the decimal
+ * point, or comma. */
+int intake_table_options(const struct config *root, struct table_options *table, char *decimal,
+                         struct spot_error *err);
 int intake_open(struct intake *intake, struct spot_pool *pool, bool rewindable,
                 struct spot_error *err);
 void intake_close(struct intake *intake);

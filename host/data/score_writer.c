@@ -1,5 +1,5 @@
 /* Scores on their way out: one row per record as CSV (RFC 4180 quotes, line feeds), JSON lines, or
- * one .npy column. A row is composed in a buffer that is sure to hold it, then handed on. */
+ * .npy. A row is composed in a buffer that is sure to hold it, then handed on. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ struct score_writer {
     size_t row_room;   /* of everything in a row but the id */
     char *row;
     int64_t row_capacity;
-    int is_label; /* of the single column of .npy */
+    int is_label; /* of all columns of a .npy */
     int64_t announced, written;
 };
 
@@ -128,18 +128,21 @@ static int find_format(const char *path, enum score_format *format, struct spot_
                      path);
 }
 
-static int check_npy(const char *path, const char *id_name, int32_t columns, struct spot_error *err)
+static int check_npy(const char *path, const char *id_name, const int *is_label, int32_t columns,
+                     struct spot_error *err)
 {
     if (id_name != NULL)
         return spot_fail(err, SPOT_EUSAGE,
                          "%s: a .npy file holds numbers alone and cannot carry the id '%s'; write "
                          ".csv or .jsonl, or leave the id out",
                          path, id_name);
-    if (columns != 1)
-        return spot_fail(err, SPOT_EUSAGE,
-                         "%s: a .npy file holds one column of scores, not %d; write .csv or "
-                         ".jsonl, or ask for one column",
-                         path, columns);
+    for (int32_t i = 1; i < columns; i++)
+        if (is_label[i] != is_label[0])
+            return spot_fail(
+                err, SPOT_EUSAGE,
+                "%s: a .npy file holds columns of one type, not labels beside numbers; "
+                "write .csv or .jsonl, or ask for one column",
+                path);
     return SPOT_OK;
 }
 
@@ -193,10 +196,17 @@ static int put_csv_header(struct score_writer *scores, const char *id_name,
     return status;
 }
 
+/* One column is an array of one dimension. */
+static int32_t npy_columns(const struct score_writer *scores)
+{
+    return scores->columns == 1 ? 0 : scores->columns;
+}
+
 static int put_npy_header(struct score_writer *scores, struct spot_error *err)
 {
     int64_t rows = scores->announced < 0 ? 0 : scores->announced;
-    return npy_write_header(scores->writer, scores->is_label ? "<i4" : "<f8", rows, 0, err);
+    return npy_write_header(scores->writer, scores->is_label ? "<i4" : "<f8", rows,
+                            npy_columns(scores), err);
 }
 
 int score_writer_open(const char *path, const char *id_name, const char *const *names,
@@ -207,7 +217,7 @@ int score_writer_open(const char *path, const char *id_name, const char *const *
     enum score_format format;
     *writer = NULL;
     if ((status = find_format(path, &format, err)) < 0) return status;
-    if (format == SCORES_NPY && (status = check_npy(path, id_name, columns, err)) < 0)
+    if (format == SCORES_NPY && (status = check_npy(path, id_name, is_label, columns, err)) < 0)
         return status;
     struct score_writer *scores = calloc(1, sizeof *scores);
     if (scores == NULL) return spot_fail_memory(err, "scores");
@@ -267,12 +277,25 @@ static int put_row(struct score_writer *scores, int64_t row, const char *id, siz
     return writer_put(scores->writer, scores->row, (size_t)(at - scores->row), err);
 }
 
-static int put_numbers(struct score_writer *scores, int64_t rows, const struct score_column *column,
-                       struct spot_error *err)
+static int put_number(struct score_writer *scores, int64_t first, int64_t rows,
+                      const struct score_column *column, struct spot_error *err)
 {
-    const void *values = scores->is_label ? (const void *)column->labels : column->values;
+    const void *values = scores->is_label ? (const void *)(column->labels + first)
+                                          : (const void *)(column->values + first);
     size_t size = scores->is_label ? sizeof *column->labels : sizeof *column->values;
     return writer_put(scores->writer, values, (size_t)rows * size, err);
+}
+
+/* Row by row where there are several columns. */
+static int put_numbers(struct score_writer *scores, int64_t rows,
+                       const struct score_column *columns, struct spot_error *err)
+{
+    int status = SPOT_OK;
+    if (scores->columns == 1) return put_number(scores, 0, rows, columns, err);
+    for (int64_t i = 0; i < rows; i++)
+        for (int32_t j = 0; j < scores->columns && status == SPOT_OK; j++)
+            status = put_number(scores, i, 1, &columns[j], err);
+    return status;
 }
 
 int score_writer_put(struct score_writer *scores, int64_t rows, const int64_t *id_offsets,
@@ -296,7 +319,7 @@ static int finish_npy_header(struct score_writer *scores, struct spot_error *err
 {
     char header[NPY_HEADER_BYTES];
     if (scores->format != SCORES_NPY || scores->written == scores->announced) return SPOT_OK;
-    npy_make_header(scores->is_label ? "<i4" : "<f8", scores->written, 0, header);
+    npy_make_header(scores->is_label ? "<i4" : "<f8", scores->written, npy_columns(scores), header);
     return writer_rewrite_start(scores->writer, header, sizeof header, err);
 }
 

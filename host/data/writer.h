@@ -47,8 +47,9 @@ int npy_write_header(struct writer *writer, const char *type, int64_t rows, int3
                      struct spot_error *err);
 
 /* One row per scored record, in the format its name asks for: .csv and "-", .jsonl (both also .gz,
- * .zst), .npy (labels int32, anything else float64; a single column, without ids). Ids are quoted
- * as RFC 4180 says, or escaped as JSON says; NaN and infinity are null in JSON lines. */
+ * .zst), .npy (columns of labels as int32 or of anything else as float64, without ids; a single
+ * column has one dimension). Ids are quoted as RFC 4180 says, or escaped as JSON says; NaN and
+ * infinity are null in JSON lines. */
 struct score_column {
     const int32_t *labels; /* (rows) one of the two */
     const double *values;  /* (rows) */
@@ -56,7 +57,8 @@ struct score_column {
 struct score_writer;
 /* rows: known in advance, or -1. names, is_label: (columns) of what every put will bring, as
  * "cluster" 1, "distance" 0; id_name: heading of the ids, or NULL without ids.
- * Errors: SPOT_EUSAGE (a name that says no format, a .npy file with ids or several columns). */
+ * Errors: SPOT_EUSAGE (a name that says no format, a .npy file with ids or with labels beside
+ * numbers). */
 int score_writer_open(const char *path, const char *id_name, const char *const *names,
                       const int *is_label, int32_t columns, int64_t rows,
                       struct score_writer **writer, struct spot_error *err);

@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Models of XGBoost and LightGBM on the command line: scores, columns, ranges, formats, encoders.
+# shellcheck source=tests/e2e.sh
+. tests/e2e.sh
+
+model=$ROOT/data/fr-baac-2021/severity.json
+zcat "$ROOT/data/fr-baac-2021/X_test.csv.gz" >all.csv
+head -n 201 all.csv >rows.csv
+reference=$ROOT/tests/reference/trees/severity.csv
+
+# ---- XGBoost's own numbers: margins, probabilities, labels, leaves.
+for kind in margin value label; do
+    expect 0 score --model "$model" --input rows.csv --output $kind.csv --output-kind $kind
+    one_line
+    is rows 200
+    is trees 100
+    is output_kind $kind
+done
+paste -d, margin.csv value.csv label.csv >scores.csv
+cut -d, -f1-3 "$reference" | same scores.csv - "XGBoost's margins, probabilities and labels"
+expect 0 score --model "$model" --input rows.csv --output leaf.csv --output-kind leaf
+is columns 100
+cut -d, -f1,100 leaf.csv | tail -n +2 >leaves.csv
+cut -d, -f4,5 "$reference" | tail -n +2 | same leaves.csv - "XGBoost's leaves"
+[ "$(head -n 1 leaf.csv | cut -d, -f1,2)" = leaf_0,leaf_1 ] || fail "$(head -c 100 leaf.csv)"
+
+# ---- Columns by name: turned around, among others, an id carried through.
+awk -F, -v OFS=, '{ for (i = NF; i > 1; i--) printf "%s,", $i; print $1, "row" NR }' rows.csv |
+    sed '1s/row1$/key/' >turned.csv
+expect 0 score --model "$model" --input turned.csv --id key --output turned_scores.csv
+[ "$(head -n 1 turned_scores.csv)" = key,proba ] || fail "$(head -n 1 turned_scores.csv)"
+[ "$(sed -n 2p turned_scores.csv | cut -d, -f1)" = row2 ] || fail "$(sed -n 2p turned_scores.csv)"
+cut -d, -f2 turned_scores.csv | same value.csv - "columns in another order"
+
+# ---- Neither threads nor files nor instruction sets show.
+expect 0 score --model "$model" --input all.csv --output all_scores.csv --output-kind margin
+expect 0 score --model "$model" --input all.csv --output one.csv --output-kind margin --threads 1
+same all_scores.csv one.csv "one thread"
+BLACKSPOT_CPU=ref expect 0 score --model "$model" --input all.csv --output one.csv \
+    --output-kind margin
+same all_scores.csv one.csv "plain C"
+{ head -n 1 all.csv && tail -n +202 all.csv; } >rest.csv
+gzip -c rest.csv >rest.csv.gz
+expect 0 score --model "$model" --input rows.csv --input rest.csv.gz --output one.csv \
+    --output-kind margin
+same all_scores.csv one.csv "two files"
+
+# ---- .npy: one dimension for one column, two for several.
+expect 0 score --model "$model" --input rows.csv --output value.npy
+head -c 128 value.npy | grep -aq "'descr': '<f8'.*'shape': (200,)" || fail "value.npy"
+expect 0 score --model "$model" --input rows.csv --output leaf.npy --output-kind leaf
+head -c 128 leaf.npy | grep -aq "'descr': '<i4'.*'shape': (200, 100)" || fail "leaf.npy"
+
+# ---- Iterations in two steps: the margins of the first are the base of the second.
+expect 0 score --model "$model" --input rows.csv --output half.csv --output-kind margin \
+    --iterations :40
+sed '1s/margin/start/' half.csv | paste -d, rows.csv - >started.csv
+expect 0 score --model "$model" --input started.csv --output whole.csv --output-kind margin \
+    --iterations 40: --base-margin start
+same margin.csv whole.csv "iterations in two steps"
+
+# ---- A model without names takes the columns in order, or those of --features.
+sed 's/"feature_names":\[[^]]*\]/"feature_names":[]/' "$model" >nameless.json
+cut -d, -f1-4,6- rows.csv >in_order.csv # without year_acc
+expect 0 score --model nameless.json --input in_order.csv --output again.csv
+same value.csv again.csv "columns in order"
+expect 3 score --model nameless.json --input rows.csv --output again.csv
+says stderr 'rows.csv has 28 columns of features, but the model has 27 features and no names'
+features=$(head -n 1 in_order.csv)
+expect 0 score --model nameless.json --input turned.csv --features "$features" --output again.csv
+same value.csv again.csv "--features"
+
+# ---- LightGBM sees float64: 0.1 is not above 0.1, and 1e-9 more is; blanks in names.
+cat >light.txt <<'END'
+tree
+version=v4
+num_class=1
+num_tree_per_iteration=1
+label_index=0
+max_feature_idx=1
+objective=binary sigmoid:1
+feature_names=Speed_limit hour
+feature_infos=[0:1] [0:1]
+tree_sizes=300
+
+Tree=0
+num_leaves=2
+num_cat=0
+split_feature=0
+split_gain=1
+threshold=0.10000000000000002
+decision_type=8
+left_child=-1
+right_child=-2
+leaf_value=-1.25 0.75
+leaf_weight=1 1
+leaf_count=3 2
+internal_value=0
+internal_weight=2
+internal_count=5
+is_linear=0
+shrinkage=1
+
+
+end of trees
+
+feature_importances:
+Speed_limit=1
+
+parameters:
+end of parameters
+
+pandas_categorical:null
+END
+printf 'hour,Speed limit\n1,0.1\n2,0.100000001\n3,\n4,nan\n' >light.csv
+expect 0 score --model light.txt --input light.csv --output light_scores.csv --output-kind margin
+printf 'margin\n-1.25\n0.75\n0.75\n0.75\n' | same light_scores.csv - "LightGBM's float64"
+
+# ---- Several classes: a column for each.
+cp "$ROOT/tests/reference/trees/xgboost/3.2.0_softprob.json" classes.json
+printf 'a,b,c,d,e,f\n0.5,-1,2,,0,1\n1,1,1,1,1,1\n' >six.csv
+expect 0 score --model classes.json --input six.csv --output six_scores.csv
+[ "$(head -n 1 six_scores.csv)" = proba_0,proba_1,proba_2 ] || fail "$(head -n 1 six_scores.csv)"
+expect 0 score --model classes.json --input six.csv --output six.npy
+head -c 128 six.npy | grep -aq "'shape': (2, 3)" || fail "six.npy"
+expect 2 score --model classes.json --input six.csv --output six.csv.gz --base-margin a
+says stderr '^blackspot score: --base-margin names 1 columns, but each row has 3 margins$'
+
+# ---- A model that carries its encoder scores the raw table.
+expect 0 prepare --input in_order.csv --output matrix.npy
+encoder=$(tr -d '\n' <matrix.encoder.json | sed 's/\\/\\\\/g; s/"/\\"/g')
+awk -v text="$(printf '%s' "$encoder" | sed 's/[\\&]/\\\\&/g')" \
+    '{ sub(/"attributes":\{\}/, "\"attributes\":{\"blackspot_encoder\":\"" text "\"}") } 1' \
+    "$model" >encoded.json
+expect 0 score --model "$model" --input matrix.npy --output of_matrix.csv
+expect 0 score --model encoded.json --input turned.csv --id key --output of_table.csv
+cut -d, -f2 of_table.csv | same of_matrix.csv - "the encoder in the model"
+expect 0 score --model encoded.json --input matrix.npy --output again.csv
+same of_matrix.csv again.csv "the matrix past the encoder"
+
+# ---- What cannot be scored says why.
+sed '1s/victim_age/victims_age/' rows.csv >renamed.csv
+expect 3 score --model "$model" --input renamed.csv --output never.csv
+says stderr "renamed.csv: column 'victim_age': the header has no 'victim_age'; did you mean 'victims_age'"
+sed '3s/^[0-9]*/ten/' rows.csv >word.csv
+expect 3 score --model "$model" --input word.csv --output never.csv
+says stderr "word.csv:3: column place: 'ten' is not a number"
+sed '3s/^[0-9]*/1e60/' rows.csv >huge.csv
+expect 3 score --model "$model" --input huge.csv --output never.csv
+says stderr 'huge.csv:3: column place: 1e\+60 is too large for float32'
+expect 3 score --model "$model" --input rows.csv --id nobody --output never.csv
+expect 3 score --model "$model" --input value.npy --output never.csv
+says stderr 'value.npy has 1 columns, but the model has 27 features'
+[ ! -e never.csv ] || fail "a file was left behind"
+echo "trees scored from tables and matrices"

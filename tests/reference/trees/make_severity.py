@@ -1,0 +1,21 @@
+"""What XGBoost makes of the first rows of the French test table with data/fr-baac-2021/severity.json,
+for tests/e2e_trees.sh; written by xgboost 3.2.0.
+
+    python make_severity.py > severity.csv
+"""
+import pathlib
+import sys
+
+import pandas
+import xgboost
+
+data = pathlib.Path(__file__).parents[3] / "data/fr-baac-2021"
+rows = pandas.read_csv(data / "X_test.csv.gz", nrows=200).drop(columns="year_acc")
+model = xgboost.Booster(model_file=data / "severity.json")
+matrix = xgboost.DMatrix(rows)
+table = pandas.DataFrame({"margin": model.predict(matrix, output_margin=True).astype(float),
+                          "proba": model.predict(matrix).astype(float)})
+table["label"] = (table["margin"] > 0).astype(int)
+leaves = model.predict(matrix, pred_leaf=True).astype(int)
+table["first_leaf"], table["last_leaf"] = leaves[:, 0], leaves[:, -1]
+table.to_csv(sys.stdout, index=False)
