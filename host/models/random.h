@@ -12,7 +12,8 @@ enum random_stream {
     RANDOM_SAMPLES,
     RANDOM_MEASURES,
     RANDOM_BATCHES,
-    RANDOM_SAMPLE_SEEDS
+    RANDOM_SAMPLE_SEEDS,
+    RANDOM_RESAMPLES
 };
 
 /* 64 random bits for (seed; stream, run, step, index). */
