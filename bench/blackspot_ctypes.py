@@ -32,7 +32,7 @@ class EngineOptions(ctypes.Structure):
 
 class Matrix(ctypes.Structure):
     _fields_ = [("values", c_void_p), ("weights", c_void_p), ("rows", c_int64),
-                ("columns", c_int32), ("reader", c_void_p)]
+                ("columns", c_int32), ("reader", c_void_p), ("values64", c_void_p)]
 
 
 class KmeansOptions(ctypes.Structure):

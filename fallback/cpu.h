@@ -4,7 +4,7 @@
 
 #include "backend/backend.h"
 #include "fallback/cpu_rows.h"
-#include "fallback/kmeans_kernels.h"
+#include "fallback/kmeans_wide.h"
 
 /* Blocks that one task works through: 4096 rows. */
 enum { TASK_BLOCKS = 64, TASK_ROWS = TASK_BLOCKS * BLOCK_ROWS };
@@ -25,6 +25,8 @@ struct backend_data {
     struct cpu_rows arrays;      /* owns the arrays of rows below, and those of runs */
     double *offset;              /* (columns) */
     float *values;               /* (blocks, columns, BLOCK_ROWS) without offset */
+    double *wide;                /* the same of rows that are float64, `values` being these rounded;
+                                    else NULL */
     float *largest;              /* (columns) largest |value| */
     int64_t *weights;            /* (rows) of one original row, or NULL: 1 */
     int32_t *counts;             /* (rows) original rows each stands for, or NULL: 1 */
@@ -49,6 +51,11 @@ int cpu_check_memory(const struct backend *backend, int64_t bytes, const char *w
 int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
                   const float *largest, int64_t batch_rows, struct backend_data **data,
                   struct spot_error *err);
+int cpu_data_open64(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
+                    const float *largest, int64_t batch_rows, struct backend_data **data,
+                    struct spot_error *err);
+int cpu_data_put64(struct backend_data *data, int64_t first, int64_t rows, const double *values,
+                   const int64_t *weights, const int32_t *counts, struct spot_error *err);
 int cpu_data_put(struct backend_data *data, int64_t first, int64_t rows, const float *values,
                  const int64_t *weights, const int32_t *counts, struct spot_error *err);
 int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row, int scratch,
@@ -60,6 +67,17 @@ void cpu_data_close(struct backend_data *data);
 static inline float *data_block(const struct backend_data *data, int64_t block)
 {
     return data->values + block * data->columns * BLOCK_ROWS;
+}
+
+/* NULL where the rows are float32. */
+static inline double *data_wide(const struct backend_data *data, int64_t block)
+{
+    return data->wide == NULL ? NULL : data->wide + block * data->columns * BLOCK_ROWS;
+}
+
+static inline struct block_values data_values(const struct backend_data *data, int64_t block)
+{
+    return (struct block_values){data_block(data, block), data_wide(data, block)};
 }
 
 static inline int64_t row_weight(const struct backend_data *data, int64_t row)

@@ -9,14 +9,16 @@
 #include "fallback/cpu_kmeans.h"
 
 struct scoring {
-    const struct backend *backend;
+    struct backend *backend;
     const struct kmeans_filter *filter;
     const double *offset;
     int64_t rows;
-    const float *values; /* (rows, columns) row-major */
+    const float *values; /* (rows, columns) row-major, or NULL: */
+    const double *wide;  /* the same in float64, or NULL */
     int32_t *labels;     /* (rows) or NULL */
     double *distances;   /* (rows) or NULL */
     float *blocks;       /* (threads, columns, BLOCK_ROWS) */
+    double *wide_blocks; /* the same of rows that are float64, else NULL */
     float *peaks;        /* (threads, columns, BLOCK_ROWS) largest magnitude at each place */
 };
 
@@ -25,7 +27,7 @@ static int64_t block_size(const struct scoring *scoring)
     return (int64_t)scoring->filter->columns * BLOCK_ROWS;
 }
 
-static void load_block(const struct scoring *scoring, int64_t first, int32_t rows, float *x)
+static void load_narrow(const struct scoring *scoring, int64_t first, int32_t rows, float *x)
 {
     const int64_t columns = scoring->filter->columns;
     const float *values = scoring->values + first * columns;
@@ -36,6 +38,33 @@ static void load_block(const struct scoring *scoring, int64_t first, int32_t row
         for (int32_t i = rows; i < BLOCK_ROWS; i++)
             x[j * BLOCK_ROWS + i] = x[j * BLOCK_ROWS + rows - 1];
     }
+}
+
+static void load_wide(const struct scoring *scoring, int64_t first, int32_t rows, float *x,
+                      double *wide)
+{
+    const int64_t columns = scoring->filter->columns;
+    const double *values = scoring->wide + first * columns;
+    for (int64_t j = 0; j < columns; j++)
+        for (int32_t i = 0; i < BLOCK_ROWS; i++) {
+            const int64_t at = j * BLOCK_ROWS + i;
+            wide[at] = values[(i < rows ? i : rows - 1) * columns + j] - scoring->offset[j];
+            x[at] = (float)wide[at];
+        }
+}
+
+/* A thread's block, filled with these rows. */
+static struct block_values load_block(const struct scoring *scoring, int64_t first, int32_t rows,
+                                      int worker)
+{
+    float *x = scoring->blocks + worker * block_size(scoring);
+    if (scoring->wide == NULL) {
+        load_narrow(scoring, first, rows, x);
+        return (struct block_values){x, NULL};
+    }
+    double *wide = scoring->wide_blocks + worker * block_size(scoring);
+    load_wide(scoring, first, rows, x, wide);
+    return (struct block_values){x, wide};
 }
 
 static int64_t task_end(const struct scoring *scoring, int64_t task)
@@ -53,20 +82,19 @@ static void scoring_task(void *arg, int64_t task, int worker)
 {
     const struct scoring *scoring = arg;
     const struct kmeans_kernels *kernels = scoring->backend->kernels;
-    float *x = scoring->blocks + worker * block_size(scoring);
     _Alignas(64) int32_t labels[BLOCK_ROWS];
     _Alignas(64) double d2[BLOCK_ROWS];
     int64_t end = task_end(scoring, task);
     for (int64_t first = task * TASK_ROWS; first < end; first += BLOCK_ROWS) {
         int32_t rows = rows_from(first, end);
-        load_block(scoring, first, rows, x);
+        const struct block_values x = load_block(scoring, first, rows, worker);
         filter_block(kernels, scoring->filter, x, rows, labels, NULL);
         if (scoring->labels != NULL)
             memcpy(scoring->labels + first, labels, (size_t)rows * sizeof *labels);
         if (scoring->distances == NULL) continue;
         for (int32_t i = rows; i < BLOCK_ROWS; i++)
             labels[i] = 0;
-        kernels->own_distances(scoring->filter, x, labels, d2);
+        own_distances(kernels, scoring->filter, x, labels, d2);
         memcpy(scoring->distances + first, d2, (size_t)rows * sizeof *d2);
     }
 }
@@ -75,17 +103,18 @@ static void peaks_task(void *arg, int64_t task, int worker)
 {
     const struct scoring *scoring = arg;
     const int64_t size = block_size(scoring), end = task_end(scoring, task);
-    float *x = scoring->blocks + worker * size, *peaks = scoring->peaks + worker * size;
+    float *peaks = scoring->peaks + worker * size;
     for (int64_t first = task * TASK_ROWS; first < end; first += BLOCK_ROWS) {
-        load_block(scoring, first, rows_from(first, end), x);
+        const struct block_values x = load_block(scoring, first, rows_from(first, end), worker);
         for (int64_t i = 0; i < size; i++) {
-            float magnitude = fabsf(x[i]);
+            float magnitude = fabsf(x.x[i]);
             peaks[i] = magnitude > peaks[i] ? magnitude : peaks[i];
         }
     }
 }
 
-/* Largest magnitude of each column without its offset, as the blocks have it. */
+/* Largest magnitude of each column without its offset, as the blocks have it; rows of float64 may
+ * lie half a unit in the last place above. */
 static void find_largest(struct scoring *scoring, int64_t tasks, float *largest)
 {
     const int64_t size = block_size(scoring), threads = scoring->backend->host.threads;
@@ -99,42 +128,67 @@ static void find_largest(struct scoring *scoring, int64_t tasks, float *largest)
                 float peak = scoring->peaks[t * size + j * BLOCK_ROWS + i];
                 if (peak > largest[j]) largest[j] = peak;
             }
+        if (scoring->wide != NULL) largest[j] = nextafterf(largest[j], INFINITY);
     }
+}
+
+static int assign_rows(struct scoring *scoring, int32_t k, int32_t columns, const double *centres,
+                       struct spot_error *err)
+{
+    int status = SPOT_OK;
+    struct backend *backend = scoring->backend;
+    struct filter_space space;
+    const int64_t rows = scoring->rows, tasks = (rows + TASK_ROWS - 1) / TASK_ROWS;
+    const int64_t blocks = backend->host.threads * (int64_t)columns;
+    const bool wide = scoring->wide != NULL;
+    if (filter_open(&space, k, columns, scoring->offset, backend->kernels->tile, wide) < 0)
+        return spot_fail_memory(err, "the centres");
+    scoring->filter = &space.filter;
+    float *largest = spot_alloc(columns, sizeof *largest);
+    scoring->blocks = spot_alloc(blocks, BLOCK_ROWS * sizeof(float));
+    scoring->peaks = spot_alloc(blocks, BLOCK_ROWS * sizeof(float));
+    if (wide) scoring->wide_blocks = spot_alloc(blocks, BLOCK_ROWS * sizeof(double));
+    if (largest == NULL || scoring->blocks == NULL || scoring->peaks == NULL ||
+        (wide && scoring->wide_blocks == NULL)) {
+        status = spot_fail_memory(err, "the rows to score");
+        goto out;
+    }
+    find_largest(scoring, tasks, largest);
+    memcpy(space.exact, centres, (size_t)k * (size_t)columns * sizeof *centres);
+    filter_pack(&space, largest);
+    double work = (double)rows * ((double)k * (columns + 5) + 8 * columns);
+    cpu_parallel(backend, tasks, work, scoring_task, scoring);
+out:
+    free(largest);
+    free(scoring->blocks);
+    free(scoring->wide_blocks);
+    free(scoring->peaks);
+    filter_close(&space);
+    return status;
 }
 
 int cpu_kmeans_assign(struct backend *backend, int32_t k, int32_t columns, const double *centres,
                       const double *offset, int64_t rows, const float *values, int32_t *labels,
                       double *distances, struct spot_error *err)
 {
-    int status = SPOT_OK;
-    struct filter_space space;
     struct scoring scoring = {.backend = backend,
-                              .filter = &space.filter,
                               .offset = offset,
                               .rows = rows,
                               .values = values,
                               .labels = labels,
                               .distances = distances};
-    const int64_t tasks = (rows + TASK_ROWS - 1) / TASK_ROWS;
-    const int64_t threads = backend->host.threads;
-    if (filter_open(&space, k, columns, offset, backend->kernels->tile) < 0)
-        return spot_fail_memory(err, "the centres");
-    float *largest = spot_alloc(columns, sizeof *largest);
-    scoring.blocks = spot_alloc(threads * columns, BLOCK_ROWS * sizeof(float));
-    scoring.peaks = spot_alloc(threads * columns, BLOCK_ROWS * sizeof(float));
-    if (largest == NULL || scoring.blocks == NULL || scoring.peaks == NULL) {
-        status = spot_fail_memory(err, "the rows to score");
-        goto out;
-    }
-    find_largest(&scoring, tasks, largest);
-    memcpy(space.exact, centres, (size_t)k * (size_t)columns * sizeof *centres);
-    filter_pack(&space, largest);
-    double work = (double)rows * ((double)k * (columns + 5) + 8 * columns);
-    cpu_parallel(backend, tasks, work, scoring_task, &scoring);
-out:
-    free(largest);
-    free(scoring.blocks);
-    free(scoring.peaks);
-    filter_close(&space);
-    return status;
+    return assign_rows(&scoring, k, columns, centres, err);
+}
+
+int cpu_kmeans_assign64(struct backend *backend, int32_t k, int32_t columns, const double *centres,
+                        const double *offset, int64_t rows, const double *values, int32_t *labels,
+                        double *distances, struct spot_error *err)
+{
+    struct scoring scoring = {.backend = backend,
+                              .offset = offset,
+                              .rows = rows,
+                              .wide = values,
+                              .labels = labels,
+                              .distances = distances};
+    return assign_rows(&scoring, k, columns, centres, err);
 }

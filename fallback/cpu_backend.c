@@ -144,6 +144,8 @@ const struct backend_tables *cpu_backend(void)
         .data_map = cpu_data_map,
         .data_moments = cpu_data_moments,
         .data_close = cpu_data_close,
+        .data_open64 = cpu_data_open64,
+        .data_put64 = cpu_data_put64,
     };
     static const struct backend_tables tables = {
         .version = SPOT_BACKEND_VERSION,

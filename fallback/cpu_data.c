@@ -12,12 +12,11 @@
  * distance and rounded term. */
 enum { ROW_STATE = BLOCK_ROWS * (8 + 4 + 4 + 4 + 4 + 8) + 4 };
 
-int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
-                  const float *largest, int64_t batch_rows, struct backend_data **out,
-                  struct spot_error *err)
+static int open_data(struct backend *backend, int64_t rows, int32_t columns, bool wide,
+                     const double *offset, const float *largest, struct backend_data **out,
+                     struct spot_error *err)
 {
     int status;
-    (void)batch_rows; /* a batch is only how the rows arrive */
     *out = NULL;
     struct backend_data *data = calloc(1, sizeof *data);
     if (data == NULL) return spot_fail_memory(err, "the data handle");
@@ -33,12 +32,15 @@ int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const 
         goto out;
     }
     const size_t values_bytes = (size_t)columns * BLOCK_ROWS * sizeof(float);
-    SPOT_TRY(cpu_rows_open(&data->arrays, backend, data->blocks, values_bytes + ROW_STATE, err));
+    const size_t block_bytes = (wide ? 3 : 1) * values_bytes + ROW_STATE;
+    SPOT_TRY(cpu_rows_open(&data->arrays, backend, data->blocks, block_bytes, err));
     SPOT_TRY(cpu_rows_alloc(&data->arrays, values_bytes, "the rows", &data->values, err));
+    if (wide)
+        SPOT_TRY(cpu_rows_alloc(&data->arrays, 2 * values_bytes, "the rows", &data->wide, err));
     if (data->arrays.window > 0)
         cpu_log(backend, SPOT_LOG_INFO,
                 "the rows stream through temporary files, %.3g MB at a time",
-                1e-6 * (double)data->arrays.window * (double)(values_bytes + ROW_STATE));
+                1e-6 * (double)data->arrays.window * (double)block_bytes);
     memcpy(data->offset, offset, (size_t)columns * sizeof *offset);
     memcpy(data->largest, largest, (size_t)columns * sizeof *largest);
     *out = data;
@@ -46,6 +48,23 @@ int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const 
 out:
     cpu_data_close(data);
     return status;
+}
+
+/* A batch is only how the rows arrive. */
+int cpu_data_open(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
+                  const float *largest, int64_t batch_rows, struct backend_data **data,
+                  struct spot_error *err)
+{
+    (void)batch_rows;
+    return open_data(backend, rows, columns, false, offset, largest, data, err);
+}
+
+int cpu_data_open64(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
+                    const float *largest, int64_t batch_rows, struct backend_data **data,
+                    struct spot_error *err)
+{
+    (void)batch_rows;
+    return open_data(backend, rows, columns, true, offset, largest, data, err);
 }
 
 void cpu_data_close(struct backend_data *data)
@@ -61,8 +80,27 @@ void cpu_data_close(struct backend_data *data)
 struct put {
     struct backend_data *data;
     int64_t first, rows;
-    const float *values; /* (rows, columns) row-major */
+    const float *values;    /* (rows, columns) row-major, or NULL */
+    const double *wide;     /* the same in float64, or NULL */
+    const int64_t *weights; /* (rows) or NULL */
+    const int32_t *counts;  /* (rows) or NULL */
 };
+
+/* The same for rows of float64: what they are, and rounded. */
+static void put_wide_block(const struct put *put, int64_t begin, int64_t end)
+{
+    const struct backend_data *data = put->data;
+    const int64_t columns = data->columns, block = begin / BLOCK_ROWS, at = begin % BLOCK_ROWS;
+    const double *rows = put->wide + (begin - put->first) * columns;
+    for (int64_t j = 0; j < columns; j++) {
+        float *x = data_block(data, block) + j * BLOCK_ROWS + at;
+        double *wide = data_wide(data, block) + j * BLOCK_ROWS + at;
+        for (int64_t i = 0; i < end - begin; i++) {
+            wide[i] = rows[i * columns + j] - data->offset[j]; /* exact */
+            x[i] = (float)wide[i];
+        }
+    }
+}
 
 /* Transposes rows [begin, end), all of one block. */
 static void put_block(const struct put *put, int64_t begin, int64_t end)
@@ -90,7 +128,7 @@ static void put_task(void *arg, int64_t task, int worker)
     while (begin < end) {
         int64_t block_end = (begin / BLOCK_ROWS + 1) * BLOCK_ROWS;
         if (block_end > end) block_end = end;
-        put_block(put, begin, block_end);
+        (put->wide != NULL ? put_wide_block : put_block)(put, begin, block_end);
         begin = block_end;
     }
 }
@@ -100,9 +138,12 @@ static void fill_last_block(struct backend_data *data)
 {
     int32_t used = block_rows(data, data->blocks - 1);
     float *block = data_block(data, data->blocks - 1);
+    double *wide = data_wide(data, data->blocks - 1);
     for (int32_t j = 0; j < data->columns; j++)
-        for (int32_t i = used; i < BLOCK_ROWS; i++)
+        for (int32_t i = used; i < BLOCK_ROWS; i++) {
             block[j * BLOCK_ROWS + i] = block[j * BLOCK_ROWS + used - 1];
+            if (wide != NULL) wide[j * BLOCK_ROWS + i] = wide[j * BLOCK_ROWS + used - 1];
+        }
 }
 
 /* Keeps a copy of a per-row array that came with a batch; it is made when the first one arrives. */
@@ -118,15 +159,18 @@ out:
     return status;
 }
 
-static int put_rows(struct backend_data *data, int64_t first, int64_t rows, const float *values,
-                    const int64_t *weights, const int32_t *counts, struct spot_error *err)
+static int put_rows(const struct put *put, struct spot_error *err)
 {
     int status = SPOT_OK;
-    SPOT_TRY(put_array(&data->arrays, &data->weights, first, rows, weights, sizeof *weights, err));
-    SPOT_TRY(put_array(&data->arrays, &data->counts, first, rows, counts, sizeof *counts, err));
-    struct put put = {data, first, rows, values};
+    struct backend_data *data = put->data;
+    const int64_t first = put->first, rows = put->rows;
+    SPOT_TRY(put_array(&data->arrays, &data->weights, first, rows, put->weights,
+                       sizeof *put->weights, err));
+    SPOT_TRY(put_array(&data->arrays, &data->counts, first, rows, put->counts, sizeof *put->counts,
+                       err));
     int64_t tasks = (first + rows - 1) / TASK_ROWS - first / TASK_ROWS + 1;
-    cpu_parallel(data->backend, tasks, (double)rows * data->columns * 16, put_task, &put);
+    cpu_parallel(data->backend, tasks, (double)rows * data->columns * 16, put_task,
+                 (void *)(uintptr_t)put);
     if (first + rows == data->rows) fill_last_block(data);
     cpu_rows_done(&data->arrays, first / BLOCK_ROWS, (first + rows - 1) / BLOCK_ROWS + 1);
 out:
@@ -134,18 +178,47 @@ out:
 }
 
 /* A batch that is longer than a window goes in parts. */
-int cpu_data_put(struct backend_data *data, int64_t first, int64_t rows, const float *values,
-                 const int64_t *weights, const int32_t *counts, struct spot_error *err)
+static int put_parts(struct put batch, struct spot_error *err)
 {
+    const struct backend_data *data = batch.data;
+    const int64_t rows = batch.rows;
     const int64_t most = data->arrays.window > 0 ? data->arrays.window * BLOCK_ROWS : rows;
     for (int64_t done = 0; done < rows; done += most) {
-        int64_t part = rows - done < most ? rows - done : most;
-        int status = put_rows(data, first + done, part, values + done * data->columns,
-                              weights == NULL ? NULL : weights + done,
-                              counts == NULL ? NULL : counts + done, err);
+        struct put part = batch;
+        part.first += done;
+        part.rows = rows - done < most ? rows - done : most;
+        if (batch.values != NULL) part.values += done * data->columns;
+        if (batch.wide != NULL) part.wide += done * data->columns;
+        if (batch.weights != NULL) part.weights += done;
+        if (batch.counts != NULL) part.counts += done;
+        int status = put_rows(&part, err);
         if (status < 0) return status;
     }
     return SPOT_OK;
+}
+
+int cpu_data_put(struct backend_data *data, int64_t first, int64_t rows, const float *values,
+                 const int64_t *weights, const int32_t *counts, struct spot_error *err)
+{
+    return put_parts((struct put){.data = data,
+                                  .first = first,
+                                  .rows = rows,
+                                  .values = values,
+                                  .weights = weights,
+                                  .counts = counts},
+                     err);
+}
+
+int cpu_data_put64(struct backend_data *data, int64_t first, int64_t rows, const double *values,
+                   const int64_t *weights, const int32_t *counts, struct spot_error *err)
+{
+    return put_parts((struct put){.data = data,
+                                  .first = first,
+                                  .rows = rows,
+                                  .wide = values,
+                                  .weights = weights,
+                                  .counts = counts},
+                     err);
 }
 
 int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_of_row, int scratch,
@@ -174,12 +247,13 @@ struct moments_pass {
 static void add_counted(const struct backend_data *data, int64_t block, int32_t j, double scale,
                         struct column_moments *sum)
 {
-    const float *x = data_block(data, block) + (int64_t)j * BLOCK_ROWS;
+    const struct block_values x = data_values(data, block);
     int32_t rows = block_rows(data, block);
     for (int32_t i = 0; i < rows; i++) {
         int64_t count = row_count(data, block * BLOCK_ROWS + i);
-        int64_t r = quantise((double)x[i], scale);
-        bool nonzero = x[i] != 0.0f;
+        double value = block_value(block_from(x, i), j);
+        int64_t r = quantise(value, scale);
+        bool nonzero = value != 0.0;
         sum->sum = int128_add(sum->sum, int128_multiply(r, count));
         sum->squares = int128_add(sum->squares, int128_multiply(r * r, count));
         sum->nonzero += nonzero ? count : 0;
@@ -200,8 +274,12 @@ static void moments_task(void *arg, int64_t task, int worker)
                 continue;
             }
             struct block_moments block;
-            data->backend->kernels->moments(data_block(data, b) + (int64_t)j * BLOCK_ROWS,
-                                            block_rows(data, b), pass->scale[j], &block);
+            if (data->wide != NULL)
+                wide_moments(data_wide(data, b) + (int64_t)j * BLOCK_ROWS, block_rows(data, b),
+                             pass->scale[j], &block);
+            else
+                data->backend->kernels->moments(data_block(data, b) + (int64_t)j * BLOCK_ROWS,
+                                                block_rows(data, b), pass->scale[j], &block);
             parts[j].sum = int128_add(parts[j].sum, int128_from(block.sum));
             parts[j].squares = int128_add(parts[j].squares, int128_from(block.squares));
             parts[j].nonzero += block.nonzero;

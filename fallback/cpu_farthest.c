@@ -8,10 +8,10 @@
 /* Whether row a of the handle comes before row b when their distances are equal. */
 static bool row_before(const struct backend_data *data, int64_t a, int64_t b)
 {
-    const float *x = data_block(data, a / BLOCK_ROWS) + a % BLOCK_ROWS;
-    const float *y = data_block(data, b / BLOCK_ROWS) + b % BLOCK_ROWS;
+    const struct block_values x = block_from(data_values(data, a / BLOCK_ROWS), a % BLOCK_ROWS);
+    const struct block_values y = block_from(data_values(data, b / BLOCK_ROWS), b % BLOCK_ROWS);
     for (int32_t j = 0; j < data->columns; j++)
-        if (x[j * BLOCK_ROWS] != y[j * BLOCK_ROWS]) return x[j * BLOCK_ROWS] < y[j * BLOCK_ROWS];
+        if (block_value(x, j) != block_value(y, j)) return block_value(x, j) < block_value(y, j);
     if (row_weight(data, a) != row_weight(data, b))
         return row_weight(data, a) < row_weight(data, b);
     return a < b;
@@ -60,7 +60,7 @@ static void search_task(void *arg, int64_t task, int worker_index)
         int32_t rows = block_rows(data, b);
         for (int32_t i = rows; i < BLOCK_ROWS; i++)
             labels[i] = 0;
-        run->kernels->own_distances(&search->filter, data_block(data, b), labels, d2);
+        own_distances(run->kernels, &search->filter, data_values(data, b), labels, d2);
         for (int32_t i = 0; i < rows; i++) {
             struct kmeans_far candidate = {d2[i], b * BLOCK_ROWS + i};
             if (row_weight(data, candidate.row) > 0)

@@ -29,16 +29,17 @@ static void partial_close(struct kmeans_partial *partial)
     free(partial->sizes);
 }
 
-static int worker_open(struct kmeans_worker *worker, int32_t k, int32_t columns)
+static int worker_open(struct kmeans_worker *worker, int32_t k, int32_t columns, bool wide)
 {
     worker->sums = spot_alloc_zero((int64_t)k * padded_columns(columns), sizeof *worker->sums);
     worker->weights = spot_alloc_zero(k, sizeof *worker->weights);
     worker->sizes = spot_alloc_zero(k, sizeof *worker->sizes);
     worker->far = spot_alloc(k, sizeof *worker->far);
     worker->gathered = spot_alloc_zero((int64_t)columns, BLOCK_ROWS * sizeof *worker->gathered);
-    if (partial_open(&worker->wide, k, columns) < 0 || worker->sums == NULL ||
-        worker->weights == NULL || worker->sizes == NULL || worker->far == NULL ||
-        worker->gathered == NULL)
+    if (wide) worker->gathered_wide = spot_alloc_zero(columns, BLOCK_ROWS * sizeof(double));
+    if ((wide && worker->gathered_wide == NULL) || partial_open(&worker->wide, k, columns) < 0 ||
+        worker->sums == NULL || worker->weights == NULL || worker->sizes == NULL ||
+        worker->far == NULL || worker->gathered == NULL)
         return SPOT_ENOMEM;
     return SPOT_OK;
 }
@@ -50,6 +51,7 @@ static void worker_close(struct kmeans_worker *worker)
     free(worker->sizes);
     free(worker->far);
     free(worker->gathered);
+    free(worker->gathered_wide);
     partial_close(&worker->wide);
 }
 
@@ -78,7 +80,8 @@ static int64_t run_bytes(const struct kmeans_run *run)
 {
     const double k = run->k, columns = run->data->columns, wide = sizeof(struct int128);
     const double worker = k * (columns + 8) * 8 + k * (16 + sizeof(struct kmeans_far)) +
-                          columns * BLOCK_ROWS * 4 + k * (columns + 1) * wide;
+                          columns * BLOCK_ROWS * (run->data->wide == NULL ? 4 : 12) +
+                          k * (columns + 1) * wide;
     const double bytes = run->threads * worker + k * (columns + 1) * (wide + 24);
     return bytes < 0x1p62 ? (int64_t)bytes : INT64_MAX / 2;
 }
@@ -105,12 +108,13 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
     }
     run->workers = calloc((size_t)run->threads, sizeof *run->workers);
     run->scale = spot_alloc_zero(padded_columns(data->columns), sizeof *run->scale);
+    const bool wide = data->wide != NULL;
     int failed = run->workers == NULL || run->scale == NULL;
     failed = failed || partial_open(&run->totals, k, data->columns) < 0;
-    failed =
-        failed || filter_open(&run->filter, k, data->columns, data->offset, run->kernels->tile) < 0;
+    failed = failed || filter_open(&run->filter, k, data->columns, data->offset, run->kernels->tile,
+                                   wide) < 0;
     for (int i = 0; !failed && i < run->threads; i++)
-        failed = worker_open(&run->workers[i], k, data->columns) < 0;
+        failed = worker_open(&run->workers[i], k, data->columns, wide) < 0;
     if (failed) {
         run_close(run);
         return spot_fail_memory(err, "the labels and sums");
@@ -259,8 +263,8 @@ static void inertia_task(void *arg, int64_t task, int worker_index)
         int32_t rows = block_rows(data, b);
         for (int32_t i = rows; i < BLOCK_ROWS; i++)
             run->labels[b * BLOCK_ROWS + i] = 0;
-        run->kernels->own_distances(&run->filter.filter, data_block(data, b),
-                                    run->labels + b * BLOCK_ROWS, d2);
+        own_distances(run->kernels, &run->filter.filter, data_values(data, b),
+                      run->labels + b * BLOCK_ROWS, d2);
         for (int32_t i = rows; i < BLOCK_ROWS; i++)
             d2[i] = 0.0;
         struct int128 part =
@@ -351,6 +355,18 @@ void data_row(const struct backend_data *data, int64_t row, float *values)
         values[j] = x[j * BLOCK_ROWS];
 }
 
+static int copy_row64(struct kmeans_run *run, int64_t row, double *values, int64_t *weight,
+                      int32_t *label, struct spot_error *err)
+{
+    const struct block_values x =
+        block_from(data_values(run->data, row / BLOCK_ROWS), row % BLOCK_ROWS);
+    for (int32_t j = 0; j < run->data->columns; j++)
+        values[j] = block_value(x, j);
+    *weight = row_weight(run->data, row);
+    *label = -1;
+    return run->labels == NULL ? SPOT_OK : copy_labels(run, row, 1, label, err);
+}
+
 static int copy_row(struct kmeans_run *run, int64_t row, float *values, int64_t *weight,
                     int32_t *label, struct spot_error *err)
 {
@@ -380,4 +396,6 @@ const struct backend_kmeans cpu_kmeans = {
     .seed_points = cpu_seed_points,
     .seed_rows = cpu_seed_rows,
     .assign = cpu_kmeans_assign,
+    .row64 = copy_row64,
+    .assign64 = cpu_kmeans_assign64,
 };

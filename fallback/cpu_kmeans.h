@@ -18,6 +18,7 @@ struct kmeans_worker {
     int64_t *sizes;             /* (k) */
     struct kmeans_partial wide; /* this thread's totals of the pass */
     float *gathered;            /* (columns, BLOCK_ROWS) rows to look at, from many blocks */
+    double *gathered_wide;      /* the same of rows that are float64, else NULL */
     int64_t gathered_rows[BLOCK_ROWS];
     int32_t gathered_count;
     int64_t load; /* weight added since the int64 sums were emptied */
@@ -95,11 +96,14 @@ int cpu_seed_points(struct kmeans_run *run, int32_t count, const float *points,
                     struct int128 *total, struct spot_error *err);
 int cpu_seed_rows(struct kmeans_run *run, int32_t count, const int64_t *rows, float *values,
                   int64_t *distances, struct spot_error *err);
+int cpu_kmeans_assign64(struct backend *backend, int32_t k, int32_t columns, const double *centres,
+                        const double *offset, int64_t rows, const double *values, int32_t *labels,
+                        double *distances, struct spot_error *err);
 int cpu_kmeans_assign(struct backend *backend, int32_t k, int32_t columns, const double *centres,
                       const double *offset, int64_t rows, const float *values, int32_t *labels,
                       double *distances, struct spot_error *err);
 
-/* The values of a row without offset: (columns). */
+/* The values of a row without offset, in float32: (columns). */
 void data_row(const struct backend_data *data, int64_t row, float *values);
 
 #endif

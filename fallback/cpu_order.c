@@ -149,12 +149,16 @@ static void gather_block(const struct gathering *gathering, int64_t block)
     struct backend_data *to = &gathering->order->rows;
     const int32_t columns = from->columns, rows = block_rows(to, block);
     float *values = data_block(to, block);
+    double *wide = data_wide(to, block);
     for (int32_t i = 0; i < BLOCK_ROWS; i++) {
         int64_t place = block * BLOCK_ROWS + (i < rows ? i : rows - 1);
         int64_t row = (int64_t)(uint32_t)gathering->items[place];
-        const float *x = data_block(from, row / BLOCK_ROWS) + row % BLOCK_ROWS;
+        const struct block_values x =
+            block_from(data_values(from, row / BLOCK_ROWS), row % BLOCK_ROWS);
         for (int32_t j = 0; j < columns; j++)
-            values[j * BLOCK_ROWS + i] = x[j * BLOCK_ROWS];
+            values[j * BLOCK_ROWS + i] = x.x[j * BLOCK_ROWS];
+        for (int32_t j = 0; wide != NULL && j < columns; j++)
+            wide[j * BLOCK_ROWS + i] = x.wide[j * BLOCK_ROWS];
         if (i >= rows) continue;
         gathering->order->row_at[place] = (int32_t)row;
         if (to->weights != NULL) to->weights[place] = from->weights[row];
@@ -188,6 +192,7 @@ static struct row_order *new_order(const struct backend_data *data)
     order->rows.weights = NULL;
     order->rows.counts = NULL;
     order->rows.group_of_row = NULL;
+    order->rows.wide = NULL;
     order->rows.values =
         spot_alloc(data->blocks * columns, BLOCK_ROWS * sizeof *order->rows.values);
     order->row_at = spot_alloc(data->rows, sizeof *order->row_at);
@@ -197,8 +202,12 @@ static struct row_order *new_order(const struct backend_data *data)
         order->rows.weights = spot_alloc(data->rows, sizeof *order->rows.weights);
     if (data->counts != NULL)
         order->rows.counts = spot_alloc(data->rows, sizeof *order->rows.counts);
-    if (order->rows.values == NULL || order->row_at == NULL || order->block_boxes == NULL ||
-        order->task_boxes == NULL || (data->weights != NULL && order->rows.weights == NULL) ||
+    if (data->wide != NULL)
+        order->rows.wide =
+            spot_alloc(data->blocks * columns, BLOCK_ROWS * sizeof *order->rows.wide);
+    if ((data->wide != NULL && order->rows.wide == NULL) || order->rows.values == NULL ||
+        order->row_at == NULL || order->block_boxes == NULL || order->task_boxes == NULL ||
+        (data->weights != NULL && order->rows.weights == NULL) ||
         (data->counts != NULL && order->rows.counts == NULL)) {
         row_order_close(order);
         return NULL;
@@ -231,6 +240,7 @@ void row_order_close(struct row_order *order)
 {
     if (order == NULL) return;
     free(order->rows.values);
+    free(order->rows.wide);
     free(order->rows.weights);
     free(order->rows.counts);
     free(order->row_at);
@@ -291,7 +301,8 @@ static void take_order(struct kmeans_run *run, int32_t *labels)
 /* Rows that stream stay as they are. */
 static bool has_room(const struct backend_data *data)
 {
-    const int64_t bytes = 4 * (int64_t)data->columns + 8 + 4 + 4 + 4 + 16; /* a row's */
+    const int64_t bytes =
+        (data->wide == NULL ? 4 : 12) * (int64_t)data->columns + 8 + 4 + 4 + 4 + 16; /* a row's */
     return data->arrays.window == 0 &&
            cpu_check_memory(data->backend, data->rows * bytes, "an order", NULL) == SPOT_OK;
 }

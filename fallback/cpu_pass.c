@@ -55,24 +55,24 @@ static void empty_narrow(struct kmeans_worker *worker, int32_t k, int32_t column
 }
 
 /* Adds (sign 1) or takes out (-1) a row of a weight that int64 sums can hold. */
-static void add_narrow(const struct kmeans_run *run, struct kmeans_worker *worker, const float *x,
-                       int32_t cluster, int64_t weight)
+static void add_narrow(const struct kmeans_run *run, struct kmeans_worker *worker,
+                       struct block_values row, int32_t cluster, int64_t weight)
 {
     const struct quantiser *q = run->quantiser;
     int64_t *sums = worker->sums + (int64_t)cluster * padded_columns(q->columns);
     for (int32_t j = 0; j < q->columns; j++)
-        sums[j] += weight * quantise((double)x[j * BLOCK_ROWS], q->scale[j]);
+        sums[j] += weight * quantise(block_value(row, j), q->scale[j]);
     worker->weights[cluster] += weight;
 }
 
 /* The same for any weight, which stays positive here. */
-static void add_wide(const struct kmeans_run *run, struct kmeans_worker *worker, const float *x,
-                     int32_t cluster, struct int128 weight, bool out)
+static void add_wide(const struct kmeans_run *run, struct kmeans_worker *worker,
+                     struct block_values row, int32_t cluster, struct int128 weight, bool out)
 {
     const struct quantiser *q = run->quantiser;
     struct int128 *sums = worker->wide.sums + (int64_t)cluster * q->columns;
     for (int32_t j = 0; j < q->columns; j++) {
-        int64_t value = quantise((double)x[j * BLOCK_ROWS], q->scale[j]);
+        int64_t value = quantise(block_value(row, j), q->scale[j]);
         struct int128 term = int128_times(weight, value < 0 ? -value : value);
         bool negative = (value < 0) != out;
         sums[j] = int128_add(sums[j], negative ? int128_negate(term) : term);
@@ -83,7 +83,7 @@ static void add_wide(const struct kmeans_run *run, struct kmeans_worker *worker,
 
 /* Moves a row from its old cluster (-1: none) to a new one. */
 static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t row,
-                     const float *x, int32_t from, int32_t to)
+                     struct block_values values, int32_t from, int32_t to)
 {
     int64_t weight = row_weight(run->rows, row), count = row_count(run->rows, row);
     worker->wide.moved += count;
@@ -91,36 +91,39 @@ static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker,
     if (from >= 0) worker->sizes[from] -= count;
     if (weight > (count == 1 ? run->load_limit : run->load_limit / count)) {
         struct int128 total = int128_multiply(weight, count);
-        add_wide(run, worker, x, to, total, false);
-        if (from >= 0) add_wide(run, worker, x, from, total, true);
+        add_wide(run, worker, values, to, total, false);
+        if (from >= 0) add_wide(run, worker, values, from, total, true);
         return;
     }
     weight *= count;
     if (worker->load > run->load_limit - weight) empty_narrow(worker, run->k, run->rows->columns);
     worker->load += weight;
-    add_narrow(run, worker, x, to, weight);
-    if (from >= 0) add_narrow(run, worker, x, from, -weight);
+    add_narrow(run, worker, values, to, weight);
+    if (from >= 0) add_narrow(run, worker, values, from, -weight);
 }
 
 /* Moves the rows of a block whose labels are new, where rows have weights or counts. */
 static void move_weighted(const struct kmeans_run *run, struct kmeans_worker *worker, int64_t block,
                           const int32_t *old, const int32_t *labels)
 {
-    const float *x = data_block(run->rows, block);
+    const struct block_values x = data_values(run->rows, block);
     for (int32_t i = 0; i < BLOCK_ROWS; i++)
         if (old[i] != labels[i])
-            move_row(run, worker, block * BLOCK_ROWS + i, x + i, old[i], labels[i]);
+            move_row(run, worker, block * BLOCK_ROWS + i, block_from(x, i), old[i], labels[i]);
 }
 
 /* The same where every row counts once, the usual case. */
-static void move_plain(const struct kmeans_run *run, struct kmeans_worker *worker, const float *x,
-                       const int32_t *old, const int32_t *labels)
+static void move_plain(const struct kmeans_run *run, struct kmeans_worker *worker,
+                       struct block_values block, const int32_t *old, const int32_t *labels)
 {
     const int32_t columns = run->rows->columns;
     if (worker->load > run->load_limit - BLOCK_ROWS) empty_narrow(worker, run->k, columns);
     worker->load += BLOCK_ROWS;
-    uint64_t moved =
-        run->kernels->move_rows(x, columns, run->scale, old, labels, worker->sums, worker->sizes);
+    uint64_t moved = block.wide == NULL
+                         ? run->kernels->move_rows(block.x, columns, run->scale, old, labels,
+                                                   worker->sums, worker->sizes)
+                         : wide_move_rows(block.wide, columns, run->scale, old, labels,
+                                          worker->sums, worker->sizes);
     worker->wide.moved += __builtin_popcountll(moved);
 }
 
@@ -130,7 +133,7 @@ static void move_plain(const struct kmeans_run *run, struct kmeans_worker *worke
 static void pass_block(struct kmeans_run *run, struct kmeans_worker *worker, int64_t block,
                        const struct kmeans_filter *filter, const int32_t *index)
 {
-    const float *x = data_block(run->rows, block);
+    const struct block_values x = data_values(run->rows, block);
     int32_t *old = run->labels + block * BLOCK_ROWS;
     int32_t rows = block_rows(run->rows, block);
     _Alignas(64) int32_t labels[BLOCK_ROWS];
@@ -156,13 +159,14 @@ static void pass_block(struct kmeans_run *run, struct kmeans_worker *worker, int
 static void pass_gathered(struct kmeans_run *run, struct kmeans_worker *worker)
 {
     const int32_t count = worker->gathered_count;
+    const struct block_values gathered = {worker->gathered, worker->gathered_wide};
     _Alignas(64) int32_t labels[BLOCK_ROWS];
     int32_t old[BLOCK_ROWS] = {0};
     struct filter_limits limits;
     if (count == 0) return;
     worker->looked += count;
     worker->wide.near_ties +=
-        filter_block(run->kernels, &run->filter.filter, worker->gathered, count, labels, &limits);
+        filter_block(run->kernels, &run->filter.filter, gathered, count, labels, &limits);
     for (int32_t i = 0; i < count; i++) {
         old[i] = run->labels[worker->gathered_rows[i]];
         run->labels[worker->gathered_rows[i]] = labels[i];
@@ -170,8 +174,7 @@ static void pass_gathered(struct kmeans_run *run, struct kmeans_worker *worker)
     }
     for (int32_t i = count; i < BLOCK_ROWS; i++)
         labels[i] = old[i];
-    if (memcmp(labels, old, sizeof old) != 0)
-        move_plain(run, worker, worker->gathered, old, labels);
+    if (memcmp(labels, old, sizeof old) != 0) move_plain(run, worker, gathered, old, labels);
     worker->gathered_count = 0;
 }
 
@@ -187,12 +190,14 @@ static void pass_rows(struct kmeans_run *run, struct kmeans_worker *worker, int6
         return;
     }
     if (worker->gathered_count + count > BLOCK_ROWS) pass_gathered(run, worker);
-    const float *x = data_block(data, block);
+    const struct block_values x = data_values(data, block);
     for (; open != 0; open &= open - 1) {
         const int32_t i = __builtin_ctzll(open), at = worker->gathered_count++;
         worker->gathered_rows[at] = block * BLOCK_ROWS + i;
         for (int64_t j = 0; j < data->columns; j++)
-            worker->gathered[j * BLOCK_ROWS + at] = x[j * BLOCK_ROWS + i];
+            worker->gathered[j * BLOCK_ROWS + at] = x.x[j * BLOCK_ROWS + i];
+        for (int64_t j = 0; x.wide != NULL && j < data->columns; j++)
+            worker->gathered_wide[j * BLOCK_ROWS + at] = x.wide[j * BLOCK_ROWS + i];
     }
 }
 

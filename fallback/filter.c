@@ -7,7 +7,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +16,7 @@
 #include "numerics/margin.h"
 
 int filter_open(struct filter_space *space, int32_t k, int32_t columns, const double *offset,
-                int32_t tile)
+                int32_t tile, bool wide)
 {
     memset(space, 0, sizeof *space);
     space->tile = tile;
@@ -37,6 +36,7 @@ int filter_open(struct filter_space *space, int32_t k, int32_t columns, const do
         space->halves[c] = FLT_MAX;
     space->filter = (struct kmeans_filter){.k = k,
                                            .columns = columns,
+                                           .wide = wide,
                                            .exact = space->exact,
                                            .offset = offset,
                                            .centres = space->packed,
@@ -67,7 +67,7 @@ static bool bound_errors(struct filter_space *space, const float *largest, doubl
         distance += (x + space->reach[j]) * (x + space->reach[j]);
         squares += x * x;
     }
-    filter->margin = score_margin(d, half, product, distance);
+    filter->margin = score_margin_of(d, filter->wide, half, product, distance);
     filter->spread = (float)((d + 4) * 0x1p-23 * (squares + 2 * (half + product)) + 0x1p-100);
     if (3 * filter->margin <= filter->reserve) return true;
     filter->reserve = 4 * filter->margin;
@@ -121,13 +121,16 @@ double filter_pack(struct filter_space *space, const float *largest)
 }
 
 /* The definition, for one row. */
-static int32_t nearest_centre(const struct kmeans_filter *filter, const float *x)
+static int32_t nearest_centre(const struct kmeans_filter *filter, struct block_values row)
 {
+    const int32_t d = filter->columns;
     int32_t label = 0;
     double nearest = INFINITY;
     for (int32_t c = 0; c < filter->k; c++) {
-        const double *centre = filter->exact + (int64_t)c * filter->columns;
-        double d2 = squared_distance(x, BLOCK_ROWS, filter->offset, centre, filter->columns);
+        const double *centre = filter->exact + (int64_t)c * d;
+        double d2 = row.wide == NULL
+                        ? squared_distance(row.x, BLOCK_ROWS, filter->offset, centre, d)
+                        : squared_distance_float64(row.wide, BLOCK_ROWS, filter->offset, centre, d);
         if (d2 < nearest) {
             nearest = d2;
             label = c;
@@ -137,14 +140,15 @@ static int32_t nearest_centre(const struct kmeans_filter *filter, const float *x
 }
 
 int32_t filter_block(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
-                     const float *x, int32_t rows, int32_t *labels, struct filter_limits *limits)
+                     struct block_values block, int32_t rows, int32_t *labels,
+                     struct filter_limits *limits)
 {
-    uint64_t ties = kernels->filter(filter, x, labels, limits);
+    uint64_t ties = kernels->filter(filter, block.x, labels, limits);
     if (rows < BLOCK_ROWS) ties &= ((uint64_t)1 << rows) - 1;
     int32_t decided = 0;
     for (; ties != 0; ties &= ties - 1) {
         int32_t i = __builtin_ctzll(ties);
-        labels[i] = nearest_centre(filter, x + i);
+        labels[i] = nearest_centre(filter, block_from(block, i));
         decided++;
     }
     return decided;

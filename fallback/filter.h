@@ -2,7 +2,9 @@
 #ifndef SPOT_FALLBACK_FILTER_H
 #define SPOT_FALLBACK_FILTER_H
 
-#include "fallback/kmeans_kernels.h"
+#include <stdbool.h>
+
+#include "fallback/kmeans_wide.h"
 
 /* Memory of a filter for k centres; the struct kmeans_filter inside points into it. */
 struct filter_space {
@@ -15,9 +17,10 @@ struct filter_space {
     double *reach;    /* (columns) largest |centre without offset| */
 };
 
-/* 0, or SPOT_ENOMEM with everything freed. offset (columns) is borrowed. */
+/* 0, or SPOT_ENOMEM with everything freed. offset (columns) is borrowed. wide: the rows are
+ * float64. */
 int filter_open(struct filter_space *space, int32_t k, int32_t columns, const double *offset,
-                int32_t tile);
+                int32_t tile, bool wide);
 void filter_close(struct filter_space *space);
 
 /* Packs space->exact and bounds the error for rows with |x_j| <= largest_j; (columns). Returns
@@ -29,6 +32,7 @@ double filter_pack(struct filter_space *space, const float *largest);
  * could not decide among the first `rows`. labels (BLOCK_ROWS), limits as in kmeans_kernels.h.
  * Returns how many those were. */
 int32_t filter_block(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
-                     const float *x, int32_t rows, int32_t *labels, struct filter_limits *limits);
+                     struct block_values block, int32_t rows, int32_t *labels,
+                     struct filter_limits *limits);
 
 #endif

@@ -30,6 +30,7 @@ static inline int32_t padded_columns(int32_t columns)
 /* The centres of one pass, packed for the filter. */
 struct kmeans_filter {
     int32_t k, columns;
+    int wide;             /* 1: the rows are float64, and x is these rounded */
     const double *exact;  /* (k, columns) the centres themselves, row-major */
     const double *offset; /* (columns) */
     const float *centres; /* (tiles, columns, tile) without offset, rounded; 0 past k */
@@ -80,6 +81,7 @@ struct kmeans_kernels {
     /* For each row the lowest index among the smallest score_c = halves_c - sum_j x_j c_j, in
      * float32 with any order and contraction. Bit i of the result is set where the second smallest
      * score is not above the smallest by more than the margin: those rows are decided again.
+     * The reference is the definition of float32 rows; of wide ones it decides none.
      * limits may be NULL. */
     uint64_t (*filter)(const struct kmeans_filter *filter, const float *x, int32_t *labels,
                        struct filter_limits *limits);

@@ -20,6 +20,7 @@ static uint64_t filter_ref(const struct kmeans_filter *filter, const float *x, i
                            struct filter_limits *limits)
 {
     if (limits != NULL) forget_limits(limits);
+    if (filter->wide) return UINT64_MAX;
     for (int32_t i = 0; i < BLOCK_ROWS; i++) {
         double nearest = INFINITY;
         labels[i] = 0;

@@ -130,9 +130,15 @@ struct spot_reader {
                 struct spot_error *err);
     void *arg;
     int weighted; /* 1: the rows have weights; 0: every row counts once */
+    /* The same for rows of float64; then `read` is NULL. NULL: the rows are float32. */
+    int (*read64)(void *arg, int64_t first, int64_t rows, double *values, double *weights,
+                  struct spot_error *err);
 };
 
-/* A table of numbers, borrowed from the caller for the duration of a call. */
+/* A table of numbers, borrowed from the caller for the duration of a call. Its rows are float32 or
+ * float64: exactly one of values, values64 and reader is not NULL. Every result is that of the rows
+ * as they are given; float64 takes three times the memory of float32, and the CPU
+ * (docs/exactness.md says what it is good for). */
 struct spot_matrix {
     const float *values;   /* (rows, columns) row-major, finite */
     const double *weights; /* (rows) >= 0 and finite, or NULL: every row counts once */
@@ -140,6 +146,7 @@ struct spot_matrix {
     int32_t columns;
     const struct spot_reader *reader; /* brings the rows, values and weights then being NULL; or
                                          NULL. Not for mini-batches, updates and measures */
+    const double *values64;           /* (rows, columns) row-major, finite */
 };
 
 /* ---- Checkpoints ---------------------------------------------------------------------------- */

@@ -273,6 +273,8 @@ extern "C" __attribute__((visibility("default"))) const struct backend_tables *s
         .data_map = cuda_data_map,
         .data_moments = cuda_data_moments,
         .data_close = cuda_data_close,
+        .data_open64 = NULL,
+        .data_put64 = NULL,
     };
     static const struct backend_tables tables = {
         .version = SPOT_BACKEND_VERSION,

@@ -435,4 +435,6 @@ const struct backend_kmeans cuda_kmeans = {
     .seed_points = cuda_seed_points,
     .seed_rows = cuda_seed_rows,
     .assign = assign,
+    .row64 = NULL,
+    .assign64 = NULL,
 };

@@ -71,7 +71,8 @@ static inline void plain_weights(struct plain_lloyd *p)
 
 static inline double plain_value(const struct plain_lloyd *p, int64_t row, int32_t column)
 {
-    return (double)p->data->values[row * p->data->columns + column];
+    const int64_t at = row * p->data->columns + column;
+    return p->data->values64 != NULL ? p->data->values64[at] : (double)p->data->values[at];
 }
 
 static inline void plain_columns(struct plain_lloyd *p)

@@ -11,8 +11,9 @@ static void merges_equal_rows_of_equal_weight(void)
     const float x[] = {1, 2, 3, 4, 1, 2, 1, 2, 3, 4, 0.0f, 1, -0.0f, 1};
     const int64_t w[] = {5, 1, 5, 6, 1, 2, 2};
     struct compacted merged;
-    CU_ASSERT_EQUAL_FATAL(
-        compact_rows(&(struct spot_matrix){x, NULL, 7, 2, NULL}, NULL, 1, &merged, NULL), SPOT_OK);
+    CU_ASSERT_EQUAL_FATAL(compact_rows(&(struct spot_matrix){.values = x, .rows = 7, .columns = 2},
+                                       NULL, 1, &merged, NULL),
+                          SPOT_OK);
     CU_ASSERT_EQUAL_FATAL(merged.groups, 4);
     CU_ASSERT_EQUAL(merged.counts[0], 3);
     CU_ASSERT_EQUAL(merged.counts[1], 2);
@@ -21,8 +22,9 @@ static void merges_equal_rows_of_equal_weight(void)
     CU_ASSERT_EQUAL(memcmp(merged.group_of_row, groups, sizeof groups), 0);
     CU_ASSERT_PTR_NULL(merged.weights);
     compacted_clear(&merged);
-    CU_ASSERT_EQUAL_FATAL(
-        compact_rows(&(struct spot_matrix){x, NULL, 7, 2, NULL}, w, 1, &merged, NULL), SPOT_OK);
+    CU_ASSERT_EQUAL_FATAL(compact_rows(&(struct spot_matrix){.values = x, .rows = 7, .columns = 2},
+                                       w, 1, &merged, NULL),
+                          SPOT_OK);
     CU_ASSERT_EQUAL(merged.groups, 5); /* the row of weight 6 stays apart */
     CU_ASSERT_EQUAL(merged.weights[2], 6);
     compacted_clear(&merged);
@@ -35,9 +37,9 @@ static int64_t groups_of(int64_t n, int64_t different, int force)
     for (int64_t i = 0; i < n; i++)
         x[i] = (float)(i * 7919 % different);
     struct compacted merged;
-    CU_ASSERT_EQUAL(
-        compact_rows(&(struct spot_matrix){x, NULL, n, 1, NULL}, NULL, force, &merged, NULL),
-        SPOT_OK);
+    CU_ASSERT_EQUAL(compact_rows(&(struct spot_matrix){.values = x, .rows = n, .columns = 1}, NULL,
+                                 force, &merged, NULL),
+                    SPOT_OK);
     int64_t groups = merged.groups, counted = 0;
     for (int64_t g = 0; g < groups; g++)
         counted += merged.counts[g];

@@ -28,7 +28,8 @@ static struct problem new_problem(int64_t rows, int32_t columns, int32_t k, int 
     p.x = malloc((size_t)rows * (size_t)columns * sizeof *p.x);
     p.centres = malloc((size_t)k * (size_t)columns * sizeof *p.centres);
     if (weighted) p.weights = malloc((size_t)rows * sizeof *p.weights);
-    p.data = (struct spot_matrix){p.x, p.weights, rows, columns, NULL};
+    p.data =
+        (struct spot_matrix){.values = p.x, .weights = p.weights, .rows = rows, .columns = columns};
     state = (uint64_t)rows * 1000003u + (uint64_t)columns * 1009u + (uint64_t)k;
     return p;
 }

@@ -15,7 +15,8 @@ static spot_engine *engine;
 static spot_gmm *kept;
 static char path[64];
 
-static const struct spot_matrix data = {values, weights, ROWS, COLUMNS, NULL};
+static const struct spot_matrix data = {
+    .values = values, .weights = weights, .rows = ROWS, .columns = COLUMNS};
 
 static void make_data(void)
 {

@@ -135,7 +135,7 @@ static void equals_plain_lloyd(void)
         for (int r = 0; r < 5; r++)
             for (int32_t d = 1; d <= 16; d += 5) {
                 float *x = make_rows(rows[r], d, 5, 0, 17 + (uint64_t)d);
-                struct spot_matrix data = {x, NULL, rows[r], d, NULL};
+                struct spot_matrix data = {.values = x, .rows = rows[r], .columns = d};
                 check_against_lloyd(engine, &data, 5);
                 double *w = malloc((size_t)rows[r] * sizeof *w);
                 for (int64_t i = 0; i < rows[r]; i++)
@@ -161,7 +161,8 @@ static void bits_do_not_depend_on_the_machine(void)
         double *w = malloc((size_t)n * sizeof *w);
         for (int64_t i = 0; i < n; i++)
             w[i] = 0.1 * (double)(1 + i % 3);
-        const struct spot_matrix data = {x, weighted ? w : NULL, n, d, NULL};
+        const struct spot_matrix data = {
+            .values = x, .weights = weighted ? w : NULL, .rows = n, .columns = d};
         struct spot_kmeans_options options = spot_kmeans_defaults();
         options.k = 6;
         options.n_init = 3;
@@ -198,7 +199,8 @@ static void skipped_rows_change_no_bit(void)
     const char *variants[] = {"avx2", "avx512"};
     for (int shape = 0; shape < 2; shape++) {
         float *x = make_rows(rows[shape], columns[shape], 7, 0, 11);
-        const struct spot_matrix data = {x, NULL, rows[shape], columns[shape], NULL};
+        const struct spot_matrix data = {
+            .values = x, .rows = rows[shape], .columns = columns[shape]};
         struct spot_kmeans_options options = spot_kmeans_defaults();
         options.k = clusters[shape];
         options.max_iter = 25;
@@ -232,8 +234,10 @@ static void order_of_rows_does_not_matter(void)
     options.init = SPOT_INIT_CENTRES;
     options.centres = centres;
     spot_engine *engine = open_engine(2, NULL);
-    spot_kmeans *a = fit(engine, &(struct spot_matrix){x, NULL, n, 2, NULL}, &options);
-    spot_kmeans *b = fit(engine, &(struct spot_matrix){y, NULL, n, 2, NULL}, &options);
+    spot_kmeans *a =
+        fit(engine, &(struct spot_matrix){.values = x, .rows = n, .columns = 2}, &options);
+    spot_kmeans *b =
+        fit(engine, &(struct spot_matrix){.values = y, .rows = n, .columns = 2}, &options);
     CU_ASSERT(same_model(a, b));
     spot_kmeans_free(a);
     spot_kmeans_free(b);
@@ -256,7 +260,8 @@ static void empty_clusters_take_the_farthest_rows(void)
     for (int compact = 0; compact < 2; compact++) {
         spot_engine *engine = open_engine(1, NULL);
         options.compact = compact;
-        spot_kmeans *model = fit(engine, &(struct spot_matrix){x, NULL, 5, 1, NULL}, &options);
+        spot_kmeans *model =
+            fit(engine, &(struct spot_matrix){.values = x, .rows = 5, .columns = 1}, &options);
         const struct spot_kmeans_result *result = spot_kmeans_result(model);
         CU_ASSERT_EQUAL(result->centres[0], 1.5);
         CU_ASSERT_EQUAL(result->centres[1], 100);
@@ -280,7 +285,8 @@ static void a_cluster_that_gives_its_last_row_away_takes_none(void)
     options.max_iter = 1;
     spot_engine *engine = open_engine(1, NULL);
     for (options.compact = 0; options.compact < 2; options.compact++) {
-        spot_kmeans *model = fit(engine, &(struct spot_matrix){x, NULL, 5, 1, NULL}, &options);
+        spot_kmeans *model =
+            fit(engine, &(struct spot_matrix){.values = x, .rows = 5, .columns = 1}, &options);
         for (int c = 0; c < 4; c++)
             CU_ASSERT_EQUAL(spot_kmeans_result(model)->centres[c], expected[c]);
         spot_kmeans_free(model);
@@ -307,7 +313,8 @@ static void fewer_different_rows_than_clusters_warns(void)
     for (int init = SPOT_INIT_KMEANSPP; init <= SPOT_INIT_RANDOM; init++) {
         options.init = (enum spot_kmeans_init)init;
         last_log[0] = '\0';
-        spot_kmeans *model = fit(engine, &(struct spot_matrix){x, NULL, 6, 1, NULL}, &options);
+        spot_kmeans *model =
+            fit(engine, &(struct spot_matrix){.values = x, .rows = 6, .columns = 1}, &options);
         CU_ASSERT_EQUAL(spot_kmeans_result(model)->inertia, 0);
         CU_ASSERT_PTR_NOT_NULL(strstr(last_log, "only 2 of 4 clusters"));
         spot_kmeans_free(model);
@@ -325,10 +332,13 @@ static void ties_go_to_the_lowest_index(void)
     options.init = SPOT_INIT_CENTRES;
     options.centres = ends;
     spot_engine *engine = open_engine(1, NULL);
-    spot_kmeans *model = fit(engine, &(struct spot_matrix){two, NULL, 4, 1, NULL}, &options);
-    CU_ASSERT_EQUAL(spot_kmeans_assign(engine, model, &(struct spot_matrix){rows, NULL, 4, 1, NULL},
-                                       labels, NULL, NULL),
-                    SPOT_OK);
+    spot_kmeans *model =
+        fit(engine, &(struct spot_matrix){.values = two, .rows = 4, .columns = 1}, &options);
+    CU_ASSERT_EQUAL(
+        spot_kmeans_assign(engine, model,
+                           &(struct spot_matrix){.values = rows, .rows = 4, .columns = 1}, labels,
+                           NULL, NULL),
+        SPOT_OK);
     CU_ASSERT(labels[0] == 1 && labels[1] == 0 && labels[2] == 0 && labels[3] == 1);
     spot_kmeans_free(model);
     spot_engine_close(engine);
@@ -348,7 +358,7 @@ static void labels_are_right_at_the_limits(void)
             float *x = make_rows(n, 3, 4, 0, 9);
             for (int64_t i = 0; i < 3 * n; i++)
                 x[i] = (float)(offsets[o] + spreads[o] * (double)x[i]);
-            const struct spot_matrix data = {x, NULL, n, 3, NULL};
+            const struct spot_matrix data = {.values = x, .rows = n, .columns = 3};
             struct spot_kmeans_options options = spot_kmeans_defaults();
             options.k = 7;
             spot_kmeans *model = fit(engine, &data, &options);
@@ -382,7 +392,7 @@ static void weights_span_twelve_decades(void)
     double *w = malloc((size_t)n * sizeof *w);
     for (int64_t i = 0; i < n; i++)
         w[i] = pow(10, (double)(i % 13) - 6);
-    const struct spot_matrix data = {x, w, n, 2, NULL};
+    const struct spot_matrix data = {.values = x, .weights = w, .rows = n, .columns = 2};
     spot_engine *engine = open_engine(2, NULL);
     check_against_lloyd(engine, &data, 3);
     spot_engine_close(engine);
@@ -402,7 +412,7 @@ static void merged_rows_of_heavy_weights(void)
         x[2 * i + 1] = (float)(i % 3) * 1e2f;
         w[i] = i % 2 == 0 ? 1e9 / 3 : 1e-3 / 7;
     }
-    const struct spot_matrix data = {x, w, n, 2, NULL};
+    const struct spot_matrix data = {.values = x, .weights = w, .rows = n, .columns = 2};
     struct spot_kmeans_options options = spot_kmeans_defaults();
     options.k = 4;
     spot_engine *engine = open_engine(2, NULL);
@@ -437,7 +447,7 @@ static void refuses(const struct spot_matrix *data, const struct spot_kmeans_opt
 static void refuses_bad_options_and_data(void)
 {
     float x[] = {1, 2, 3, 4, 5, 6};
-    struct spot_matrix data = {x, NULL, 3, 2, NULL};
+    struct spot_matrix data = {.values = x, .rows = 3, .columns = 2};
     struct spot_kmeans_options options = spot_kmeans_defaults();
     refuses(&data, &options, SPOT_EUSAGE, "k = 0");
     options.k = 4;
@@ -494,7 +504,8 @@ static void refuses_a_flattened_column(void)
     x[77] = 1e12f;
     struct spot_kmeans_options options = spot_kmeans_defaults();
     options.k = 2;
-    refuses(&(struct spot_matrix){x, NULL, n, 1, NULL}, &options, SPOT_EDATA, "flattens");
+    refuses(&(struct spot_matrix){.values = x, .rows = n, .columns = 1}, &options, SPOT_EDATA,
+            "flattens");
     free(x);
 }
 
@@ -518,8 +529,9 @@ static void stops_when_asked(void)
     for (; status == SPOT_ESTOPPED; stops++) {
         spot_kmeans *model;
         left = stops;
-        status = spot_kmeans_fit(engine, &(struct spot_matrix){x, NULL, 4, 1, NULL}, &options,
-                                 &model, NULL);
+        status =
+            spot_kmeans_fit(engine, &(struct spot_matrix){.values = x, .rows = 4, .columns = 1},
+                            &options, &model, NULL);
         CU_ASSERT((model == NULL) == (status == SPOT_ESTOPPED));
         spot_kmeans_free(model);
     }
@@ -546,7 +558,7 @@ static void engines_work_side_by_side(void)
 {
     enum { ENGINES = 3 };
     float *x = make_rows(20000, 2, 6, 0, 77);
-    struct spot_matrix data = {x, NULL, 20000, 2, NULL};
+    struct spot_matrix data = {.values = x, .rows = 20000, .columns = 2};
     pthread_t threads[ENGINES];
     void *models[ENGINES];
     for (int i = 0; i < ENGINES; i++)

@@ -23,7 +23,8 @@ static void make_data(void)
         weights[i] = 1 + i % 2;
 }
 
-static const struct spot_matrix data = {values, weights, ROWS, COLUMNS, NULL};
+static const struct spot_matrix data = {
+    .values = values, .weights = weights, .rows = ROWS, .columns = COLUMNS};
 
 /* ---- What is tried -------------------------------------------------------------------------- */
 

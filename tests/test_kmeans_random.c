@@ -1,16 +1,17 @@
 /* Thousands of small random fits against KMeans written plainly from docs/exactness.md
  * (plain_lloyd.h): the same centres, labels, sizes and iterations, bit for bit, whatever the data,
- * the weights, the instruction set, threads, batches and merging.
+ * the weights, the instruction set, threads, batches and merging; for rows of float32 and float64.
  *
- *     test_kmeans_random SEED CASES     another campaign, longer */
+ *     test_kmeans_random SEED CASES     another campaign, longer; SEED odd: float64 */
 #define _POSIX_C_SOURCE 200809L
 #include "fitting.h"
 #include "plain_lloyd.h"
 
-enum { ENGINES = 6, CASES = 8000 };
+enum { ENGINES = 6, CASES = 8000, KINDS = 10, WIDE_KINDS = 16 };
 
 static uint64_t state;
 static spot_engine *engines[ENGINES]; /* NULL: this processor lacks the instruction set */
+static bool wide;                     /* rows of float64 */
 static int refused, tied;             /* cases that were refused; that had near ties */
 
 static double uniform(void)
@@ -32,7 +33,8 @@ static int32_t below(int32_t bound)
 
 struct problem {
     struct spot_matrix data;
-    float *x;         /* (rows, columns) */
+    double *x;        /* (rows, columns) */
+    float *narrow;    /* the same as float32, or NULL */
     double *weights;  /* (rows) or NULL */
     double *centres;  /* (k, columns) */
     int32_t k, kinds; /* kinds: which data and weights these are, for messages */
@@ -41,7 +43,8 @@ struct problem {
 };
 
 /* A column's values: lattices full of ties, offsets that float32 can and cannot take off, huge and
- * denormal numbers, two far clumps, signs that alternate, values that are all the same. */
+ * denormal numbers, two far clumps, signs that alternate, values that are all the same. From KINDS
+ * on they differ by less than float32 can tell, with and without an offset. */
 static double draw_value(int kind, int64_t row)
 {
     switch (kind) {
@@ -63,6 +66,18 @@ static double draw_value(int kind, int64_t row)
         return 3.25;
     case 8:
         return ldexp(around_zero(), 50);
+    case 10:
+        return 1e9 + ldexp(below(64), -20);
+    case 11:
+        return row % 5 == 0 ? -1e6 : 1e9 + ldexp(below(64), -20);
+    case 12:
+        return 1 + ldexp(below(32), -52);
+    case 13:
+        return (row % 2 ? 1 : -1) + 1e-9 * around_zero();
+    case 14:
+        return ldexp(around_zero(), -400);
+    case 15:
+        return ldexp(below(40) - 20, -440);
     default:
         return row % 7 < 5 ? below(3) : 5 * around_zero();
     }
@@ -86,16 +101,23 @@ static double draw_weight(int kind, int64_t row)
     }
 }
 
+/* A value of the rows' type. */
+static double stored(double value)
+{
+    return wide ? value : (double)(float)value;
+}
+
 static void draw_rows(struct problem *p)
 {
     const int mixed = below(3) == 0;
     const int32_t d = p->data.columns;
-    int kind = below(10);
+    const int32_t kinds = wide ? WIDE_KINDS : KINDS;
+    int kind = below(kinds);
     p->kinds = kind;
     for (int32_t j = 0; j < d; j++) {
-        if (mixed) kind = below(4) == 0 ? below(10) : kind % 4;
+        if (mixed) kind = below(4) == 0 ? below(kinds) : kind % 4;
         for (int64_t i = 0; i < p->data.rows; i++)
-            p->x[i * d + j] = (float)draw_value(kind, i);
+            p->x[i * d + j] = stored(draw_value(kind, i));
     }
     if (below(4) != 0) return;
     for (int64_t i = 1; i < p->data.rows; i++) /* rows that repeat */
@@ -107,7 +129,7 @@ static void draw_rows(struct problem *p)
 static void draw_centre(struct problem *p, int32_t c)
 {
     const int32_t d = p->data.columns, rows = (int32_t)p->data.rows;
-    const float *a = p->x + (int64_t)below(rows) * d, *b = p->x + (int64_t)below(rows) * d;
+    const double *a = p->x + (int64_t)below(rows) * d, *b = p->x + (int64_t)below(rows) * d;
     double *centre = p->centres + (int64_t)c * d;
     const int kind = below(10);
     if (kind == 9 && c > 0) {
@@ -115,7 +137,7 @@ static void draw_centre(struct problem *p, int32_t c)
         return;
     }
     for (int32_t j = 0; j < d; j++) {
-        double x = (double)a[j], y = (double)b[j];
+        double x = a[j], y = b[j];
         centre[j] = kind < 4 ? x : kind < 6 ? (x + y) / 2 : x + (y - x) * 0.3 * uniform();
         if (kind == 8) centre[j] += 0.5 * (fabs(x) + fabs(y)) * around_zero();
         if (kind == 3) centre[j] = nextafter(centre[j], INFINITY);
@@ -132,7 +154,7 @@ static void draw_ties(struct problem *p)
         const double *b = p->centres + (int64_t)below(p->k) * d;
         double push = ldexp(around_zero(), -below(40));
         for (int32_t j = 0; j < d; j++)
-            p->x[i * d + j] = (float)((a[j] + b[j]) / 2 + push * (b[j] - a[j]));
+            p->x[i * d + j] = stored((a[j] + b[j]) / 2 + push * (b[j] - a[j]));
     }
 }
 
@@ -141,6 +163,18 @@ static int32_t draw_size(int32_t usual, int32_t most)
 {
     int kind = below(12);
     return 1 + below(kind == 0 ? most : kind < 6 ? 3 : usual);
+}
+
+static void give_values(struct problem *p)
+{
+    const int64_t cells = p->data.rows * p->data.columns;
+    p->data.values64 = p->x;
+    if (wide) return;
+    p->narrow = malloc((size_t)cells * sizeof *p->narrow);
+    for (int64_t t = 0; t < cells; t++)
+        p->narrow[t] = (float)p->x[t];
+    p->data.values64 = NULL;
+    p->data.values = p->narrow;
 }
 
 static struct problem draw_problem(void)
@@ -154,11 +188,12 @@ static struct problem draw_problem(void)
     p.tol = below(4) == 0 ? pow(10, -1 - 4 * uniform()) : 0;
     p.x = malloc((size_t)n * (size_t)d * sizeof *p.x);
     p.centres = malloc((size_t)p.k * (size_t)d * sizeof *p.centres);
-    p.data = (struct spot_matrix){p.x, NULL, n, d, NULL};
+    p.data = (struct spot_matrix){.rows = n, .columns = d};
     draw_rows(&p);
     for (int32_t c = 0; c < p.k; c++)
         draw_centre(&p, c);
     if (below(3) == 0) draw_ties(&p);
+    give_values(&p);
     if (below(2) == 0) return p;
     const int kind = 1 + below(6);
     p.weights = malloc((size_t)n * sizeof *p.weights);
@@ -173,6 +208,7 @@ static struct problem draw_problem(void)
 static void free_problem(struct problem *p)
 {
     free(p->x);
+    free(p->narrow);
     free(p->weights);
     free(p->centres);
 }
@@ -250,8 +286,18 @@ static int campaign(uint64_t seed, int count)
 
 static void fits_are_the_definition(void)
 {
+    wide = false;
     refused = tied = 0;
     CU_ASSERT_EQUAL(campaign(1, CASES), 0);
+    CU_ASSERT(refused < CASES / 8);
+    CU_ASSERT(tied > CASES / 8);
+}
+
+static void wide_fits_are_the_definition(void)
+{
+    wide = true;
+    refused = tied = 0;
+    CU_ASSERT_EQUAL(campaign(1, CASES / 2), 0);
     CU_ASSERT(refused < CASES / 8);
     CU_ASSERT(tied > CASES / 8);
 }
@@ -272,11 +318,13 @@ int main(int argc, char **argv)
 {
     const struct suite_test tests[] = {
         {"random fits are the definition's", fits_are_the_definition},
+        {"random fits of float64 are the definition's", wide_fits_are_the_definition},
         {NULL, NULL},
     };
     int failures = 0;
     open_engines();
     if (argc == 3) {
+        wide = strtoull(argv[1], NULL, 10) % 2 == 1;
         failures = campaign(strtoull(argv[1], NULL, 10), atoi(argv[2]));
         printf("%d wrong, %d refused, %d with near ties\n", failures, refused, tied);
     } else {

@@ -81,8 +81,12 @@ static void compare_fits(spot_engine *engine, const struct twins *twins,
 {
     double *centres = calloc((size_t)options.k * WIDE, sizeof *centres);
     CU_ASSERT_PTR_NOT_NULL_FATAL(centres);
-    struct spot_matrix narrow = {twins->narrow, twins->weights, twins->rows, twins->columns, NULL};
-    struct spot_matrix wide = {twins->wide, twins->weights, twins->rows, WIDE, NULL};
+    struct spot_matrix narrow = {.values = twins->narrow,
+                                 .weights = twins->weights,
+                                 .rows = twins->rows,
+                                 .columns = twins->columns};
+    struct spot_matrix wide = {
+        .values = twins->wide, .weights = twins->weights, .rows = twins->rows, .columns = WIDE};
     if (options.init == SPOT_INIT_CENTRES) options.centres = centres;
     first_rows(twins->narrow, twins->columns, options.k, relocate, centres);
     spot_kmeans *a = fit(engine, &narrow, &options);

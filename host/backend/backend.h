@@ -100,6 +100,14 @@ struct backend_core {
     int (*data_moments)(struct backend_data *data, const double *scale,
                         struct column_moments *moments, struct spot_error *err);
     void (*data_close)(struct backend_data *data);
+
+    /* The same for rows of float64: a handle that they are put into by data_put64. offset is exact
+     * in float64, and largest is rounded upwards. NULL: this backend keeps float32 alone. */
+    int (*data_open64)(struct backend *backend, int64_t rows, int32_t columns, const double *offset,
+                       const float *largest, int64_t batch_rows, struct backend_data **data,
+                       struct spot_error *err);
+    int (*data_put64)(struct backend_data *data, int64_t first, int64_t rows, const double *values,
+                      const int64_t *weights, const int32_t *counts, struct spot_error *err);
 };
 
 /* ---- kmeans --------------------------------------------------------------------------------- */
@@ -199,6 +207,14 @@ struct backend_kmeans {
     int (*assign)(struct backend *backend, int32_t k, int32_t columns, const double *centres,
                   const double *offset, int64_t rows, const float *values, int32_t *labels,
                   double *distances, struct spot_error *err);
+
+    /* Rows of float64, of a backend that has data_open64: row and assign, exact. Of such a handle
+     * row, seed_rows and all of seeding see the nearest float32. */
+    int (*row64)(struct kmeans_run *run, int64_t row, double *values, int64_t *weight,
+                 int32_t *label, struct spot_error *err);
+    int (*assign64)(struct backend *backend, int32_t k, int32_t columns, const double *centres,
+                    const double *offset, int64_t rows, const double *values, int32_t *labels,
+                    double *distances, struct spot_error *err);
 };
 
 /* ---- mixture -------------------------------------------------------------------------------- */
@@ -257,6 +273,10 @@ struct backend_mixture {
     int (*score)(struct backend *backend, const struct mixture_parameters *parameters, int64_t rows,
                  const float *values, int32_t *labels, double *responsibilities,
                  double *log_likelihood, struct spot_error *err);
+    /* The same for rows of float64, of a backend that has data_open64. */
+    int (*score64)(struct backend *backend, const struct mixture_parameters *parameters,
+                   int64_t rows, const double *values, int32_t *labels, double *responsibilities,
+                   double *log_likelihood, struct spot_error *err);
 };
 
 /* ---- trees ---------------------------------------------------------------------------------- */

@@ -171,6 +171,8 @@ static int try_cuda(spot_engine *engine, const struct engine_job *job, char *why
     if (open_cuda(engine, NULL, &reason) == SPOT_OK) {
         if (job->mixture != 0 && engine->tables->mixture == NULL)
             snprintf(why, room, "the CUDA backend has no Gaussian mixtures");
+        else if (job->wide != 0 && engine->tables->core->data_open64 == NULL)
+            snprintf(why, room, "the CUDA backend takes no rows of float64");
         else if (has_room(engine, job, why, room))
             return SPOT_OK;
     } else {
@@ -182,7 +184,12 @@ static int try_cuda(spot_engine *engine, const struct engine_job *job, char *why
 int engine_choose(spot_engine *engine, const struct engine_job *job, struct spot_error *err)
 {
     char why[sizeof err->message];
-    if (engine->automatic == 0) return SPOT_OK;
+    if (engine->automatic == 0) {
+        if (job->wide == 0 || engine->tables->core->data_open64 != NULL) return SPOT_OK;
+        return spot_fail(err, SPOT_EDEVICE,
+                         "device '%s' takes no rows of float64; use the cpu, or rows of float32",
+                         engine->tables->core->name);
+    }
     int status = try_cuda(engine, job, why, sizeof why, err);
     if (status < 0) return status;
     bool quiet = strcmp(why, "the job is small") == 0;

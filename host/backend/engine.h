@@ -32,12 +32,13 @@ struct engine_job {
     int64_t rows;
     int32_t columns, k, runs;
     int mixture; /* Gaussian mixtures are wanted */
+    int wide;    /* the rows are float64 */
 };
 
 /* Before each job: an engine opened as `auto` takes the GPU for it or the CPU, and says why; any
  * other keeps its device. The rule: on the GPU a pass costs rows * columns * (k + 8) operations at
  * least; a job of fewer than 2^30 of them, all runs together, is done on the CPU before a GPU has
- * woken up. */
+ * woken up. SPOT_EDEVICE where the rows are float64 and the device takes none. */
 int engine_choose(struct spot_engine *engine, const struct engine_job *job, struct spot_error *err);
 
 /* Every device of every backend, usable or not; the caller frees *devices. cuda_library: as in

@@ -73,12 +73,13 @@ struct hashed_rows {
 
 static uint64_t row_hash(const struct spot_matrix *rows, int64_t first, int64_t row)
 {
-    const float *x = rows->values + row * rows->columns;
+    const int64_t at = row * rows->columns;
     uint64_t hash = (uint64_t)(first + row);
     if (rows->weights != NULL) hash = words_hash(hash, &rows->weights[row], 1);
+    if (rows->values64 != NULL) return mix(words_hash(hash, &rows->values64[at], rows->columns));
     for (int32_t j = 0; j < rows->columns; j++) {
         uint32_t bits;
-        memcpy(&bits, &x[j], sizeof bits);
+        memcpy(&bits, &rows->values[at + j], sizeof bits);
         hash = (hash ^ bits) * UINT64_C(0x9e3779b97f4a7c15);
         hash ^= hash >> 32;
     }

@@ -10,8 +10,13 @@ int check_matrix(const struct spot_matrix *data, struct spot_error *err)
     if (data->columns < 1)
         return spot_fail(err, SPOT_EDATA, "the data has no columns; choose at least one feature");
     if (data->rows < 1) return spot_fail(err, SPOT_EDATA, "the data has no rows");
-    if (data->values == NULL && data->reader == NULL)
-        return spot_fail(err, SPOT_EDATA, "the data has neither values nor a reader");
+    const int given = (data->values != NULL) + (data->values64 != NULL) + (data->reader != NULL);
+    if (given == 0) return spot_fail(err, SPOT_EDATA, "the data has neither values nor a reader");
+    if (given > 1)
+        return spot_fail(err, SPOT_EDATA,
+                         "the data has more than one of values, values64 and a reader");
+    if (data->reader != NULL && (data->reader->read != NULL) == (data->reader->read64 != NULL))
+        return spot_fail(err, SPOT_EDATA, "the reader has to have one of read and read64");
     if (data->rows > INT64_MAX / 64 / data->columns)
         return spot_fail(err, SPOT_EDATA, "%lld rows of %d columns are too many",
                          (long long)data->rows, (int)data->columns);

@@ -73,6 +73,7 @@ static int merge_rows(struct fit_data *data, bool force, struct spot_error *err)
     const int64_t map_bytes = matrix->rows * (int64_t)sizeof(int32_t);
     const struct compact_options options = {.rows = matrix->rows,
                                             .columns = matrix->columns,
+                                            .wide = rows_wide(matrix),
                                             .weighted = data->statistics.weighted,
                                             .force = force,
                                             .scratch = engine->options.memory > 0 &&
@@ -90,14 +91,14 @@ static int merge_rows(struct fit_data *data, bool force, struct spot_error *err)
         SPOT_TRY(row_batches_next(&batches, &first, &batch, err));
         if (batch.rows == 0) break;
         SPOT_TRY(make_weights(data, &batch, &weights, err));
-        SPOT_TRY(compaction_add(compaction, batch.rows, batch.values, weights.quantised, &gives_up,
-                                err));
+        const void *values = batch.values64 != NULL ? (const void *)batch.values64 : batch.values;
+        SPOT_TRY(compaction_add(compaction, batch.rows, values, weights.quantised, &gives_up, err));
         SPOT_TRY(check_memory(data, err));
     }
     if (gives_up && force)
         engine_log(engine, SPOT_LOG_WARNING,
                    "equal rows are not merged: more than %lld are different",
-                   (long long)compaction_groups(matrix->columns));
+                   (long long)compaction_groups(matrix->columns, options.wide));
     compaction_finish(compaction, &data->compacted);
 out:
     compaction_close(compaction);
@@ -109,13 +110,27 @@ out:
 /* ---- To the device ----------------------------------------------------------------------------
  */
 
+/* Puts rows of either type. */
+static int put(struct fit_data *data, int64_t first, const struct spot_matrix *rows,
+               const int64_t *weights, const int32_t *counts, struct spot_error *err)
+{
+    const struct backend_core *core = data->engine->tables->core;
+    if (rows->values64 != NULL)
+        return core->data_put64(data->handle, first, rows->rows, rows->values64, weights, counts,
+                                err);
+    return core->data_put(data->handle, first, rows->rows, rows->values, weights, counts, err);
+}
+
 static int put_groups(struct fit_data *data, struct spot_error *err)
 {
     int status;
     const struct backend_core *core = data->engine->tables->core;
     const struct compacted *merged = &data->compacted;
-    SPOT_TRY(core->data_put(data->handle, 0, merged->groups, merged->values, merged->weights,
-                            merged->counts, err));
+    const struct spot_matrix groups = {.values = merged->values,
+                                       .rows = merged->groups,
+                                       .columns = data->matrix->columns,
+                                       .values64 = merged->values64};
+    SPOT_TRY(put(data, 0, &groups, merged->weights, merged->counts, err));
     status = core->data_map(data->handle, merged->rows, merged->group_of_row, merged->scratch, err);
 out:
     return status;
@@ -151,8 +166,7 @@ static int put_matrix(struct fit_data *data, int64_t batch_rows, struct spot_err
         if (batch.rows == 0) break;
         if (read) SPOT_TRY(check_same(data, &batch, ranges, err));
         SPOT_TRY(make_weights(data, &batch, &weights, err));
-        SPOT_TRY(data->engine->tables->core->data_put(data->handle, first, batch.rows, batch.values,
-                                                      weights.quantised, NULL, err));
+        SPOT_TRY(put(data, first, &batch, weights.quantised, NULL, err));
     }
 out:
     row_batches_close(&batches);
@@ -171,9 +185,10 @@ int fit_data_open(struct fit_data *data, spot_engine *engine, const struct spot_
                            &data->statistics, err));
     if (options->spherical) make_spherical(&data->statistics, options->centres != NULL);
     if (options->compact != 0) SPOT_TRY(merge_rows(data, options->compact == 1, err));
-    SPOT_TRY(engine->tables->core->data_open(engine->backend, fit_data_rows(data), matrix->columns,
-                                             s->offset, s->largest, options->batch_rows,
-                                             &data->handle, err));
+    const struct backend_core *core = engine->tables->core;
+    SPOT_TRY((rows_wide(matrix) ? core->data_open64 : core->data_open)(
+        engine->backend, fit_data_rows(data), matrix->columns, s->offset, s->largest,
+        options->batch_rows, &data->handle, err));
     status = data->compacted.groups > 0 ? put_groups(data, err)
                                         : put_matrix(data, options->batch_rows, err);
 out:

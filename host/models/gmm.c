@@ -267,7 +267,8 @@ int spot_gmm_fit(spot_engine *engine, const struct spot_matrix *data,
     int status = SPOT_OK;
     *out = NULL;
     spot_gmm *model = NULL;
-    const struct engine_job job = {data->rows, data->columns, options->k, runs_of(options), 1};
+    const struct engine_job job = {data->rows, data->columns,  options->k, runs_of(options),
+                                   1,          rows_wide(data)};
     int chosen = engine_choose(engine, &job, err);
     if (chosen < 0) return chosen;
     if (engine->tables->mixture == NULL)
@@ -279,6 +280,10 @@ int spot_gmm_fit(spot_engine *engine, const struct spot_matrix *data,
                           .data.engine = engine,
                           .n_init = runs_of(options)};
     SPOT_TRY(check_matrix(data, err));
+    if (rows_wide(data)) {
+        status = spot_fail(err, SPOT_EUSAGE, "mixtures need rows of float32");
+        goto out;
+    }
     SPOT_TRY(check_options(options, data, err));
     model = gmm_new(options->k, data->columns, options->covariance);
     if (model == NULL) {
@@ -315,7 +320,7 @@ int spot_gmm_score(spot_engine *engine, const spot_gmm *model, const struct spot
     struct row_batches batches = {0};
     struct spot_matrix batch;
     int64_t first;
-    const struct engine_job job = {data->rows, columns, model->result.k, 0, 1};
+    const struct engine_job job = {data->rows, columns, model->result.k, 0, 1, rows_wide(data)};
     int chosen = engine_choose(engine, &job, err);
     if (chosen < 0) return chosen;
     if (engine->tables->mixture == NULL)
@@ -325,6 +330,7 @@ int spot_gmm_score(spot_engine *engine, const spot_gmm *model, const struct spot
                          (int)data->columns, (int)columns);
     if (data->rows == 0) return SPOT_OK;
     SPOT_TRY(check_matrix(data, err));
+    if (rows_wide(data)) return spot_fail(err, SPOT_EUSAGE, "mixtures need rows of float32");
     ranges = spot_alloc(2 * (int64_t)columns, sizeof *ranges);
     if (ranges == NULL) {
         status = spot_fail_memory(err, "the columns' ranges");

@@ -142,8 +142,9 @@ int kmeans_fit_open(struct kmeans_fit *fit, struct spot_error *err)
     fit->partial.sizes = spot_alloc(k, sizeof *fit->partial.sizes);
     fit->far = spot_alloc(k, sizeof *fit->far);
     fit->row = spot_alloc(columns, sizeof *fit->row);
+    fit->shifted = spot_alloc(columns, sizeof *fit->shifted);
     if (fit->centres == NULL || fit->partial.sums == NULL || fit->partial.weights == NULL ||
-        fit->partial.sizes == NULL || fit->far == NULL || fit->row == NULL)
+        fit->partial.sizes == NULL || fit->far == NULL || fit->row == NULL || fit->shifted == NULL)
         return spot_fail_memory(err, "the clusters");
     if (!fit->is_sample) SPOT_TRY(measure_tolerance(fit, err));
     SPOT_TRY(
@@ -161,17 +162,29 @@ void kmeans_fit_close(struct kmeans_fit *fit)
     free(fit->partial.sizes);
     free(fit->far);
     free(fit->row);
+    free(fit->shifted);
     free(fit->kept);
     free(fit->before);
+}
+
+int kmeans_shifted_row(struct kmeans_fit *fit, int64_t row, double *values, int64_t *weight,
+                       int32_t *label, struct spot_error *err)
+{
+    if (rows_wide(fit->matrix))
+        return fit->backend->row64(fit->run, row, values, weight, label, err);
+    int status = fit->backend->row(fit->run, row, fit->row, weight, label, err);
+    for (int32_t j = 0; status == SPOT_OK && j < fit->matrix->columns; j++)
+        values[j] = (double)fit->row[j];
+    return status;
 }
 
 int kmeans_row(struct kmeans_fit *fit, int64_t row, double *values, struct spot_error *err)
 {
     int64_t weight;
     int32_t label;
-    int status = fit->backend->row(fit->run, row, fit->row, &weight, &label, err);
+    int status = kmeans_shifted_row(fit, row, values, &weight, &label, err);
     for (int32_t j = 0; status == SPOT_OK && j < fit->matrix->columns; j++)
-        values[j] = (double)fit->row[j] + fit->data->statistics.offset[j];
+        values[j] += fit->data->statistics.offset[j];
     return status;
 }
 
@@ -285,7 +298,8 @@ static int fit_rows(spot_engine *engine, const struct spot_matrix *data,
                              .matrix = data,
                              .data = &rows,
                              .n_init = runs_of(options)};
-    const struct engine_job job = {data->rows, data->columns, options->k, fit.n_init, 0};
+    const struct engine_job job = {data->rows, data->columns,  options->k, fit.n_init,
+                                   0,          rows_wide(data)};
     SPOT_TRY(engine_choose(engine, &job, err));
     fit.backend = engine->tables->kmeans;
     model = kmeans_new(options->k, data->columns);
@@ -363,6 +377,35 @@ int kmeans_check_columns(const spot_kmeans *model, const struct spot_matrix *dat
                      (int)data->columns, (int)model->result.columns);
 }
 
+/* Squares of larger numbers overflow. */
+static const double LARGEST_VALUE = 0x1p500;
+
+static int check_squares(const double *minimum, const double *maximum, int32_t columns,
+                         struct spot_error *err)
+{
+    for (int32_t j = 0; j < columns; j++)
+        if (maximum[j] > LARGEST_VALUE || minimum[j] < -LARGEST_VALUE)
+            return spot_fail_at(err, SPOT_EDATA, 0, j + 1,
+                                "values as large as %g have no squares in float64; divide the "
+                                "column by a constant",
+                                fmax(fabs(minimum[j]), fabs(maximum[j])));
+    return SPOT_OK;
+}
+
+/* Nearest centres of a batch in memory. */
+static int assign_batch(spot_engine *engine, const spot_kmeans *model, const double *offset,
+                        const struct spot_matrix *rows, int32_t *labels, double *squares,
+                        struct spot_error *err)
+{
+    const struct backend_kmeans *kmeans = engine->tables->kmeans;
+    const int32_t k = model->result.k, columns = model->result.columns;
+    if (rows->values64 != NULL)
+        return kmeans->assign64(engine->backend, k, columns, model->centres, offset, rows->rows,
+                                rows->values64, labels, squares, err);
+    return kmeans->assign(engine->backend, k, columns, model->centres, offset, rows->rows,
+                          rows->values, labels, squares, err);
+}
+
 int kmeans_assign_rows(spot_engine *engine, const spot_kmeans *model,
                        const struct spot_matrix *data, int32_t *labels, double *squares,
                        struct spot_error *err)
@@ -373,22 +416,24 @@ int kmeans_assign_rows(spot_engine *engine, const spot_kmeans *model,
     struct row_batches batches = {0};
     struct spot_matrix batch;
     int64_t first;
+    const struct engine_job job = {data->rows, columns, model->result.k, 1, 0, 1};
+    if (rows_wide(data)) SPOT_TRY(engine_choose(engine, &job, err));
     ranges = spot_alloc(3 * (int64_t)columns, sizeof *ranges);
     if (ranges == NULL) {
         status = spot_fail_memory(err, "the columns' ranges");
         goto out;
     }
     SPOT_TRY(column_ranges(data, engine_pool(engine), ranges, ranges + columns, err));
+    SPOT_TRY(check_squares(ranges, ranges + columns, columns, err));
     for (int32_t j = 0; j < columns; j++)
         ranges[2 * columns + j] = exact_offset(ranges[j], ranges[columns + j]);
     SPOT_TRY(row_batches_open(&batches, data, 0, err));
     for (;;) {
         SPOT_TRY(row_batches_next(&batches, &first, &batch, err));
         if (batch.rows == 0) break;
-        SPOT_TRY(engine->tables->kmeans->assign(
-            engine->backend, model->result.k, columns, model->centres, ranges + 2 * columns,
-            batch.rows, batch.values, labels == NULL ? NULL : labels + first,
-            squares == NULL ? NULL : squares + first, err));
+        SPOT_TRY(assign_batch(engine, model, ranges + 2 * columns, &batch,
+                              labels == NULL ? NULL : labels + first,
+                              squares == NULL ? NULL : squares + first, err));
     }
 out:
     row_batches_close(&batches);

@@ -24,6 +24,7 @@ struct kmeans_fit {
     struct kmeans_partial partial; /* work space of its shape */
     struct kmeans_far *far;        /* (k) */
     float *row;                    /* (columns) */
+    double *shifted;               /* (columns) a row without offset */
 
     /* the current run's outcome */
     int32_t iterations;
@@ -65,6 +66,10 @@ int kmeans_resume(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error 
 void kmeans_keep(struct kmeans_fit *fit, const double *centres);
 /* Leaves the fit in options->checkpoint. */
 int kmeans_leave(struct kmeans_fit *fit, const spot_kmeans *model, struct spot_error *err);
+
+/* A row of the handle without its offset, and its weight and label. */
+int kmeans_shifted_row(struct kmeans_fit *fit, int64_t row, double *values, int64_t *weight,
+                       int32_t *label, struct spot_error *err);
 
 /* One row of the matrix, offset added again: (columns) float64. */
 int kmeans_row(struct kmeans_fit *fit, int64_t row, double *values, struct spot_error *err);

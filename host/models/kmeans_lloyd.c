@@ -18,10 +18,10 @@ static int relocate(struct kmeans_fit *fit, int32_t empty, int64_t row, struct s
     struct kmeans_partial *partial = &fit->partial;
     int64_t weight;
     int32_t from;
-    int status = fit->backend->row(fit->run, row, fit->row, &weight, &from, err);
+    int status = kmeans_shifted_row(fit, row, fit->shifted, &weight, &from, err);
     if (status < 0) return status;
     for (int32_t j = 0; j < q->columns; j++) {
-        struct int128 value = int128_multiply(weight, quantise((double)fit->row[j], q->scale[j]));
+        struct int128 value = int128_multiply(weight, quantise(fit->shifted[j], q->scale[j]));
         struct int128 *source = &partial->sums[(int64_t)from * q->columns + j];
         *source = int128_subtract(*source, value);
         partial->sums[(int64_t)empty * q->columns + j] = value;

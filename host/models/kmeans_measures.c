@@ -384,6 +384,10 @@ int spot_kmeans_measure(spot_engine *engine, const spot_kmeans *model,
         status = spot_fail(err, SPOT_EUSAGE, "measures need rows in memory, not a reader");
         goto out;
     }
+    if (data->values64 != NULL) {
+        status = spot_fail(err, SPOT_EUSAGE, "measures need rows of float32");
+        goto out;
+    }
     if (model->result.metric == SPOT_METRIC_COSINE) {
         SPOT_TRY(unit_rows(data, engine_pool(engine), &unit, err));
         rows.values = judged.rows.values = unit;

@@ -262,6 +262,8 @@ int kmeans_minibatch(const struct kmeans_fit *fit, spot_kmeans *model, struct sp
     struct statistics statistics = {0};
     if (fit->matrix->reader != NULL)
         return spot_fail(err, SPOT_EUSAGE, "mini-batches need rows in memory, not a reader");
+    if (fit->matrix->values64 != NULL)
+        return spot_fail(err, SPOT_EUSAGE, "mini-batches need rows of float32");
     struct minibatch whole = {0};
     struct drawing drawing = {
         .data = fit->matrix, .statistics = &statistics, .seed = fit->options->seed};

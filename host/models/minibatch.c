@@ -203,6 +203,8 @@ int spot_kmeans_update(spot_engine *engine, const spot_kmeans *model,
     SPOT_TRY(check_matrix(data, err));
     if (data->reader != NULL)
         return spot_fail(err, SPOT_EUSAGE, "an update needs rows in memory, not a reader");
+    if (data->values64 != NULL)
+        return spot_fail(err, SPOT_EUSAGE, "an update needs rows of float32");
     SPOT_TRY(statistics_of(data, model->centres, model->result.k, engine_pool(engine), &statistics,
                            err));
     SPOT_TRY(keep_weights(&statistics, data, err));

@@ -10,13 +10,22 @@ struct row_batches {
     const struct spot_matrix *matrix;
     int64_t most;      /* rows of a batch, at most */
     float *values;     /* (most, columns) of rows that are read, else NULL */
+    double *values64;  /* the same where they are float64 */
     double *weights;   /* (most) of rows that are read and have weights, else NULL */
     int64_t next;      /* row */
     bool only_weights; /* set by who wants no values */
 };
 
-/* Whether the rows have weights. */
+/* Whether the rows have weights; whether they are float64. */
 bool rows_weighted(const struct spot_matrix *matrix);
+bool rows_wide(const struct spot_matrix *matrix);
+
+/* Rows [first, first + rows) of a matrix in memory as one. */
+struct spot_matrix rows_of(const struct spot_matrix *matrix, int64_t first, int64_t rows);
+
+/* Reads rows, of either type: values are float or double as rows_wide() says, or NULL. */
+int rows_read(const struct spot_matrix *matrix, int64_t first, int64_t rows, void *values,
+              double *weights, struct spot_error *err);
 
 /* batch_rows 0: all at once where they are in memory, else a few MB. Close after a failure too. */
 int row_batches_open(struct row_batches *batches, const struct spot_matrix *matrix,

@@ -24,8 +24,9 @@ static int64_t chunk_end(int64_t chunk, int64_t rows)
 /* ---- Ranges --------------------------------------------------------------------------------- */
 
 struct ranges {
-    struct spot_matrix data;         /* the batch */
-    float *lowest, *highest, *check; /* (threads, STRIP_ROWS, columns) */
+    struct spot_matrix data;                /* the batch */
+    float *lowest, *highest, *check;        /* (threads, STRIP_ROWS, columns), or NULL */
+    double *lowest64, *highest64, *check64; /* the same for rows of float64, or NULL */
 };
 
 /* A chunk goes by in strips of rows seen as one long row, so that neighbouring values meet
@@ -50,8 +51,44 @@ static void range_task(void *arg, int64_t task, int worker)
     }
 }
 
+/* The same for rows of float64. */
+static void wide_range_task(void *arg, int64_t task, int worker)
+{
+    const struct ranges *ranges = arg;
+    int64_t width = (int64_t)ranges->data.columns * STRIP_ROWS;
+    double *lowest = ranges->lowest64 + worker * width;
+    double *highest = ranges->highest64 + worker * width;
+    double *check = ranges->check64 + worker * width;
+    const double *x = ranges->data.values64 + task * CHUNK_ROWS * ranges->data.columns;
+    int64_t cells = (chunk_end(task, ranges->data.rows) - task * CHUNK_ROWS) * ranges->data.columns;
+    for (int64_t first = 0; first < cells; first += width) {
+        int64_t count = cells - first < width ? cells - first : width;
+        for (int64_t t = 0; t < count; t++) {
+            double value = x[first + t];
+            check[t] += value * 0.0;
+            lowest[t] = value < lowest[t] ? value : lowest[t];
+            highest[t] = value > highest[t] ? value : highest[t];
+        }
+    }
+}
+
+static int wide_ranges_open(struct ranges *ranges, int64_t cells, struct spot_error *err)
+{
+    ranges->lowest64 = spot_alloc(cells, sizeof(double));
+    ranges->highest64 = spot_alloc(cells, sizeof(double));
+    ranges->check64 = spot_alloc_zero(cells, sizeof(double));
+    if (ranges->lowest64 == NULL || ranges->highest64 == NULL || ranges->check64 == NULL)
+        return spot_fail_memory(err, "the columns' ranges");
+    for (int64_t t = 0; t < cells; t++) {
+        ranges->lowest64[t] = INFINITY;
+        ranges->highest64[t] = -INFINITY;
+    }
+    return SPOT_OK;
+}
+
 static int ranges_open(struct ranges *ranges, int64_t cells, struct spot_error *err)
 {
+    if (rows_wide(&ranges->data)) return wide_ranges_open(ranges, cells, err);
     ranges->lowest = spot_alloc(cells, sizeof(float));
     ranges->highest = spot_alloc(cells, sizeof(float));
     ranges->check = spot_alloc_zero(cells, sizeof(float));
@@ -69,6 +106,14 @@ static void ranges_close(struct ranges *ranges)
     free(ranges->lowest);
     free(ranges->highest);
     free(ranges->check);
+    free(ranges->lowest64);
+    free(ranges->highest64);
+    free(ranges->check64);
+}
+
+static double value_at(const struct spot_matrix *data, int64_t at)
+{
+    return data->values64 != NULL ? data->values64[at] : (double)data->values[at];
 }
 
 /* Refuses the first value that is not finite; first: the batch's first row. */
@@ -77,14 +122,15 @@ static int check_finite(const struct ranges *ranges, int64_t cells, int64_t firs
 {
     int64_t t = 0, at = 0;
     const int32_t columns = ranges->data.columns;
-    while (t < cells && !isnan(ranges->check[t]))
+    while (t < cells &&
+           !(ranges->check != NULL ? isnan(ranges->check[t]) : isnan(ranges->check64[t])))
         t++;
     if (t == cells) return SPOT_OK;
-    while (isfinite(ranges->data.values[at]))
+    while (isfinite(value_at(&ranges->data, at)))
         at++;
     return spot_fail_at(err, SPOT_EDATA, first + at / columns + 1, (int32_t)(at % columns) + 1,
                         "the value is %s; impute or drop it first",
-                        isnan(ranges->data.values[at]) ? "NaN" : "infinite");
+                        isnan(value_at(&ranges->data, at)) ? "NaN" : "infinite");
 }
 
 static void merge_ranges(const struct ranges *ranges, int64_t cells, double *minimum,
@@ -97,8 +143,9 @@ static void merge_ranges(const struct ranges *ranges, int64_t cells, double *min
     }
     for (int64_t t = 0; t < cells; t++) {
         int64_t j = t % columns;
-        minimum[j] = fmin(minimum[j], (double)ranges->lowest[t]);
-        maximum[j] = fmax(maximum[j], (double)ranges->highest[t]);
+        const bool wide = ranges->lowest64 != NULL;
+        minimum[j] = fmin(minimum[j], wide ? ranges->lowest64[t] : (double)ranges->lowest[t]);
+        maximum[j] = fmax(maximum[j], wide ? ranges->highest64[t] : (double)ranges->highest[t]);
     }
 }
 
@@ -140,7 +187,8 @@ static int find_ranges(const struct spot_matrix *data, struct spot_pool *pool, d
     for (;;) {
         SPOT_TRY(row_batches_next(&batches, &first, &ranges.data, err));
         if (ranges.data.rows == 0) break;
-        pool_run(pool, chunks_of(ranges.data.rows), range_task, &ranges);
+        pool_run(pool, chunks_of(ranges.data.rows),
+                 ranges.lowest64 != NULL ? wide_range_task : range_task, &ranges);
         SPOT_TRY(check_finite(&ranges, cells, first, err));
         if (weights != NULL) SPOT_TRY(widen_weights(weights, &ranges.data, first, err));
     }
@@ -172,6 +220,13 @@ static int bits_above(double x)
     return ilogb(x) + 1;
 }
 
+/* |x| <= the result. */
+static float float_above(double x)
+{
+    float nearest = (float)x;
+    return (double)nearest < x ? nextafterf(nearest, INFINITY) : nearest;
+}
+
 /* farthest: no squared distance is above it. */
 static double distance_scale(const struct statistics *s, double farthest)
 {
@@ -197,7 +252,12 @@ static int choose_scales(struct statistics *s, const double *centres, int32_t k,
             return spot_fail_at(err, SPOT_EDATA, 0, j + 1,
                                 "values as large as %g; divide the column by a constant",
                                 fmax(fabs(low), fabs(high)));
-        s->largest[j] = (float)reach; /* exact: the offset is */
+        if (reach > 0 && reach < 0x1p-450)
+            return spot_fail_at(err, SPOT_EDATA, 0, j + 1,
+                                "values that differ by no more than %g; multiply the column by a "
+                                "constant",
+                                reach);
+        s->largest[j] = float_above(reach); /* exact where the rows are float32: the offset is */
         s->scale[j] = reach > 0 ? ldexp(1.0, column_bits - bits_above(reach)) : 1.0;
         for (int32_t c = 0; c < k && centres != NULL; c++) {
             low = fmin(low, centres[(int64_t)c * s->columns + j]);

@@ -51,8 +51,8 @@ void statistics_clear(struct statistics *statistics);
 int column_ranges(const struct spot_matrix *data, struct spot_pool *pool, double *minimum,
                   double *maximum, struct spot_error *err);
 
-/* A value that can be taken off every value of a column exactly, in float32: its minimum where all
- * lie within a factor of two (Sterbenz), else 0. */
+/* A value that can be taken off every value of a column exactly, in the rows' type: its minimum
+ * where all lie within a factor of two (Sterbenz), else 0. */
 double exact_offset(double minimum, double maximum);
 
 #endif

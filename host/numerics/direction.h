@@ -19,8 +19,9 @@ SPOT_INLINE float unit_value(float x, double length)
     return (float)((double)x / length);
 }
 
-/* Gives a centre length one. Its largest magnitude is taken out first, so that no square overflows
- * or vanishes. Returns 0, leaving it alone, where it is the zero vector. */
+/* Gives a centre, or a row of float64, length one. Its largest magnitude is taken out first, so
+ * that no square overflows or vanishes. Returns 0, leaving it alone, where it is the zero vector.
+ */
 SPOT_INLINE int make_unit(double *centre, int32_t columns)
 {
     double largest = 0.0, square = 0.0;

@@ -18,6 +18,18 @@ SPOT_INLINE double squared_distance(const float *x, int64_t stride, const double
     return sum;
 }
 
+/* The same for a row of float64. */
+SPOT_INLINE double squared_distance_float64(const double *x, int64_t stride, const double *offset,
+                                            const double *c, int32_t columns)
+{
+    double sum = 0.0;
+    for (int32_t j = 0; j < columns; j++) {
+        double difference = (x[j * stride] + offset[j]) - c[j];
+        sum = sum + difference * difference;
+    }
+    return sum;
+}
+
 /* The seeding distance between two rows: the data's type, j ascending. */
 SPOT_INLINE float squared_distance_float32(const float *x, int64_t stride, const float *c,
                                            int32_t columns)

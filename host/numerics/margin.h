@@ -7,15 +7,24 @@
 
 /* For scores h_c - sum_j x_j c_j of centres and rows without their offset, in any order, fused or
  * not. half: the largest h_c; product: sum_j max|x_j| max|c_j|; distance: the largest squared
- * distance, sum_j (max|x_j| + max|c_j|)^2. Infinite where a score might overflow. */
-SPOT_INLINE float score_margin(int32_t columns, double half, double product, double distance)
+ * distance, sum_j (max|x_j| + max|c_j|)^2. wide: 1 where the rows were rounded to float32 for the
+ * scores, and the definition sees them in float64; else 0. Infinite where a score might overflow.
+ */
+SPOT_INLINE float score_margin_of(int32_t columns, int wide, double half, double product,
+                                  double distance)
 {
-    const double u32 = 0x1p-24, u64 = 0x1p-53, steps = (double)columns + 3;
+    const double u32 = 0x1p-24, u64 = 0x1p-53, steps = (double)columns + 3 + wide;
     if (!(half + product <= 0x1p+126) || steps * u32 > 0.5) return INFINITY;
     const double slack = 1.01 / (1 - steps * u32);
     double score = steps * u32 * (half + product) + steps * 0x1p-149;
     double definition = steps * u64 * distance / 2;
     return nextafterf((float)(2 * (score + definition) * slack), INFINITY);
+}
+
+/* The same for rows that are float32. */
+SPOT_INLINE float score_margin(int32_t columns, double half, double product, double distance)
+{
+    return score_margin_of(columns, 0, half, product, distance);
 }
 
 #endif

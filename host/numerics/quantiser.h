@@ -18,11 +18,11 @@ enum {
 
 struct quantiser {
     int32_t columns;
-    int32_t column_bits;   /* QUANTISER_COLUMN_BITS, fewer where the weights need the room */
-    int32_t spherical;     /* 1: rows have length one, and centres are given it */
-    const double *offset;  /* (columns) a value that can be subtracted exactly in float32, or 0 */
-    const double *scale;   /* (columns) a power of two */
-    double weight_scale;   /* a power of two */
+    int32_t column_bits;  /* QUANTISER_COLUMN_BITS, fewer where the weights need the room */
+    int32_t spherical;    /* 1: rows have length one, and centres are given it */
+    const double *offset; /* (columns) a value that can be subtracted exactly from the rows, or 0 */
+    const double *scale;  /* (columns) a power of two */
+    double weight_scale;  /* a power of two */
     double distance_scale; /* for float64 squared distances and float32 seeding distances */
 };
 
