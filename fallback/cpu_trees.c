@@ -27,11 +27,11 @@ struct scoring {
 
 /* A thread's room: everything about the rows of one task. */
 struct room {
-    uint64_t *work;  /* (2^depth - 1, FOREST_GROUP) */
-    uint8_t *places; /* (FOREST_GROUP, FOREST_ROWS) */
+    struct sliced_work *work;
+    uint8_t *places; /* (FOREST_SET) */
     float *sums32;   /* (outputs, task_rows), or */
     double *sums64;
-    uint8_t *ranks; /* (blocks, slots, FOREST_ROWS) */
+    int8_t *ranks; /* (sets, slots, FOREST_SET) */
 };
 
 /* ---- Row by row ----------------------------------------------------------------------------- */
@@ -161,18 +161,18 @@ static int64_t bytes_of(const struct scoring *scoring, struct room *room, char *
     const struct forest_plan *plan = scoring->plan;
     const struct forest *forest = plan->forest;
     const bool narrow = forest->rules == FOREST_XGBOOST;
-    const int64_t work = ((1 << FOREST_MOST_DEPTH) * FOREST_GROUP) * (int64_t)sizeof(uint64_t);
-    const int64_t places = FOREST_GROUP * FOREST_ROWS;
+    const int64_t work = sizeof(struct sliced_work);
     const int64_t sums =
         forest->outputs * scoring->task_rows * (int64_t)(narrow ? sizeof(float) : sizeof(double));
     if (room != NULL) {
-        room->work = (uint64_t *)(void *)begin;
+        room->work = (struct sliced_work *)(void *)begin;
         room->places = (uint8_t *)begin + work;
-        room->sums32 = narrow ? (float *)(void *)(begin + work + places) : NULL;
-        room->sums64 = narrow ? NULL : (double *)(void *)(begin + work + places);
-        room->ranks = (uint8_t *)begin + work + places + sums;
+        begin += work + FOREST_SET;
+        room->sums32 = narrow ? (float *)(void *)begin : NULL;
+        room->sums64 = narrow ? NULL : (double *)(void *)begin;
+        room->ranks = (int8_t *)begin + sums;
     }
-    return work + places + sums + (plan->slots + 1) * scoring->task_rows;
+    return work + FOREST_SET + sums + plan->slots * scoring->task_rows;
 }
 
 /* Between margins (rows, outputs) and the sums of a task (outputs, task_rows). */
@@ -203,87 +203,95 @@ static void give_margins(const struct scoring *scoring, int64_t first, int64_t r
         }
 }
 
-static void rank_task(const struct scoring *scoring, int64_t first, int64_t rows,
+/* Rows of a task. */
+struct stretch {
+    int64_t first, rows;
+};
+
+static void rank_task(const struct scoring *scoring, struct stretch task, const struct room *room)
+{
+    const struct forest_plan *plan = scoring->plan;
+    for (int64_t at = 0; at < task.rows; at += FOREST_SET) {
+        struct spot_forest_rows set = *scoring->rows;
+        set.rows = task.rows - at < FOREST_SET ? task.rows - at : FOREST_SET;
+        if (set.values != NULL) set.values += (task.first + at) * set.columns;
+        if (set.values64 != NULL) set.values64 += (task.first + at) * set.columns;
+        plan->kernels->rank(plan, &set, room->ranks + at * plan->slots);
+    }
+}
+
+/* Leaves that are more than a number: vectors, and those that depend on the row. */
+static void add_meetings(const struct scoring *scoring, int32_t tree, struct stretch set,
+                         int64_t at, const struct room *room)
+{
+    const struct forest_plan *plan = scoring->plan;
+    const int32_t *leaf_nodes = plan->leaf_nodes + plan->trees[tree].leaves;
+    const int64_t root = plan->forest->first_node[tree];
+    for (int64_t i = 0; i < set.rows; i++) {
+        const struct meeting meeting = {tree, set.first + i, root + leaf_nodes[room->places[i]]};
+        add_to_room(scoring, &meeting, at + i, room);
+    }
+}
+
+/* One tree for a set, whose sums begin `at` in the room. */
+static void score_set(const struct scoring *scoring, int32_t tree, struct stretch set, int64_t at,
                       const struct room *room)
 {
     const struct forest_plan *plan = scoring->plan;
-    for (int64_t i = 0; i < rows; i += FOREST_ROWS) {
-        struct spot_forest_rows block = *scoring->rows;
-        block.rows = rows - i < FOREST_ROWS ? rows - i : FOREST_ROWS;
-        if (block.values != NULL) block.values += (first + i) * block.columns;
-        if (block.values64 != NULL) block.values64 += (first + i) * block.columns;
-        plan->kernels->rank(plan, &block, room->ranks + i * plan->slots);
-    }
-}
-
-/* Adds one tree of a group to a block, or writes its leaves. */
-static void add_tree(const struct scoring *scoring, const struct sliced_group *group, int32_t tree,
-                     int64_t first, int64_t rows, int64_t at, const struct room *room)
-{
-    const struct forest_plan *plan = scoring->plan;
-    const int64_t lane = tree - group->first;
-    const int64_t leaves = group->leaves + (lane << group->depth);
-    const uint8_t *places = room->places + lane * FOREST_ROWS;
-    const int64_t sums = plan->forest->tree_output[tree] * scoring->task_rows + at;
-    for (int64_t i = 0; scoring->leaves != NULL && i < FOREST_ROWS && at + i < rows; i++)
-        scoring->leaves[(first + at + i) * scoring->trees + tree - scoring->first] =
-            plan->leaf_nodes[leaves + places[i]];
+    const struct forest *forest = plan->forest;
+    const struct sliced_tree *sliced = &plan->trees[tree];
+    const int32_t blocks = (int32_t)((set.rows + FOREST_BLOCK - 1) / FOREST_BLOCK);
+    const int64_t sums = forest->tree_output[tree] * scoring->task_rows + at;
+    plan->kernels->leaves(sliced, plan->nodes + sliced->nodes, room->ranks + at * plan->slots,
+                          blocks, room->work, room->places);
+    for (int64_t i = 0; scoring->leaves != NULL && i < set.rows; i++)
+        scoring->leaves[(set.first + i) * scoring->trees + tree - scoring->first] =
+            plan->leaf_nodes[sliced->leaves + room->places[i]];
     if (scoring->margins == NULL) return;
-    if (room->sums32 != NULL)
-        plan->kernels->add32(plan->leaves32 + leaves, group->depth, places, room->sums32 + sums);
+    if (forest->tree_output[tree] < 0 || forest->linear_constant != NULL)
+        add_meetings(scoring, tree, set, at, room);
+    else if (room->sums32 != NULL)
+        plan->kernels->add32(plan->leaves32 + sliced->leaves, sliced->splits + 1, blocks,
+                             room->places, room->sums32 + sums);
     else
-        plan->kernels->add64(plan->leaves64 + leaves, places, room->sums64 + sums);
+        plan->kernels->add64(plan->leaves64 + sliced->leaves, blocks, room->places,
+                             room->sums64 + sums);
 }
 
-/* A group's trees [begin, end) for the rows of a task. */
-static void score_group(const struct scoring *scoring, const struct sliced_group *group,
-                        int32_t begin, int32_t end, int64_t first, int64_t rows,
-                        const struct room *room)
-{
-    const struct forest_plan *plan = scoring->plan;
-    for (int32_t t = begin; group->depth == 0 && t < end; t++)
-        walk_task(scoring, t, first, rows, room);
-    for (int64_t at = 0; group->depth > 0 && at < rows; at += FOREST_ROWS) {
-        plan->kernels->leaves(plan, group, room->ranks + at * plan->slots, room->work,
-                              room->places);
-        for (int32_t t = begin; t < end; t++)
-            add_tree(scoring, group, t, first, rows, at, room);
-    }
-}
-
-static void score_task(void *arg, int64_t task, int worker)
+static void score_task(void *arg, int64_t number, int worker)
 {
     const struct scoring *scoring = arg;
     const struct forest_plan *plan = scoring->plan;
-    const int64_t first = task * scoring->task_rows;
-    const int64_t left = scoring->rows->rows - first;
-    const int64_t rows = left < scoring->task_rows ? left : scoring->task_rows;
-    const int32_t last = scoring->first + scoring->trees;
+    const int64_t first = number * scoring->task_rows, left = scoring->rows->rows - first;
+    const struct stretch task = {first, left < scoring->task_rows ? left : scoring->task_rows};
     struct room room;
     bytes_of(scoring, &room, scoring->rooms + worker * scoring->room_bytes);
-    take_margins(scoring, first, rows, &room);
-    rank_task(scoring, first, rows, &room);
-    for (int32_t g = 0; g < plan->groups_count; g++) {
-        const struct sliced_group *group = &plan->groups[g];
-        const int32_t begin = group->first > scoring->first ? group->first : scoring->first;
-        const int32_t end = group->first + group->trees < last ? group->first + group->trees : last;
-        if (begin < end) score_group(scoring, group, begin, end, first, rows, &room);
+    take_margins(scoring, task.first, task.rows, &room);
+    rank_task(scoring, task, &room);
+    for (int32_t t = scoring->first; t < scoring->first + scoring->trees; t++) {
+        if (plan->trees[t].kind == SLICED_NOT) walk_task(scoring, t, task.first, task.rows, &room);
+        for (int64_t at = 0; plan->trees[t].kind != SLICED_NOT && at < task.rows;
+             at += FOREST_SET) {
+            const int64_t rows = task.rows - at < FOREST_SET ? task.rows - at : FOREST_SET;
+            score_set(scoring, t, (struct stretch){task.first + at, rows}, at, &room);
+        }
     }
-    give_margins(scoring, first, rows, &room);
+    give_margins(scoring, task.first, task.rows, &room);
 }
 
-static int64_t rows_of_task(const struct forest *forest)
+static int64_t rows_of_task(const struct forest *forest, int64_t rows)
 {
-    int64_t rows = TASK_SUMS / forest->outputs / FOREST_ROWS * FOREST_ROWS;
-    if (rows > TASK_SCORED) return TASK_SCORED;
-    return rows < FOREST_ROWS ? FOREST_ROWS : rows;
+    int64_t most = TASK_SUMS / forest->outputs;
+    if (most > TASK_SCORED) most = TASK_SCORED;
+    if (most > rows) most = rows;
+    return (most + FOREST_SET - 1) / FOREST_SET * FOREST_SET;
 }
 
 static int score_blocks(struct scoring *scoring, const struct backend_host *host,
                         struct spot_error *err)
 {
     const int64_t rows = scoring->rows->rows;
-    scoring->task_rows = rows_of_task(scoring->plan->forest);
+    scoring->task_rows = rows_of_task(scoring->plan->forest, rows);
     const int64_t tasks = (rows + scoring->task_rows - 1) / scoring->task_rows;
     const bool shared = host != NULL && tasks > 1;
     scoring->room_bytes = (bytes_of(scoring, NULL, NULL) + 63) / 64 * 64;
@@ -310,8 +318,8 @@ static void walk_rows_task(void *arg, int64_t task, int worker)
 
 static void walk_rows(struct scoring *scoring, const struct backend_host *host)
 {
-    scoring->task_rows = FOREST_ROWS;
-    const int64_t tasks = (scoring->rows->rows + FOREST_ROWS - 1) / FOREST_ROWS;
+    scoring->task_rows = FOREST_BLOCK;
+    const int64_t tasks = (scoring->rows->rows + FOREST_BLOCK - 1) / FOREST_BLOCK;
     if (host != NULL && tasks > 1)
         host->parallel(host->parallel_arg, tasks, walk_rows_task, scoring);
     for (int64_t task = 0; !(host != NULL && tasks > 1) && task < tasks; task++)

@@ -1,11 +1,12 @@
 /* Forests with AVX-512: 64 ranks, a byte each, to a vector; the outcome of a split is a mask of 64
- * rows, and eight trees' masks of one place are a vector again. */
+ * rows. */
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
+#include "fallback/forest_masks.h"
 #include "fallback/forest_plan.h"
-#include "fallback/forest_walk.h"
+#include "fallback/forest_ranks.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -13,29 +14,34 @@ enum { LANES = 16 };
 
 /* ---- Ranks ---------------------------------------------------------------------------------- */
 
-/* How many of up to 255 ascending thresholds are <= x, in each lane; NaN behind the last one. */
-ALWAYS_INLINE __m512i rank_all(const struct rank_column *column, __m512 x)
+/* Sixteen values of a feature and their ranks so far: which are missing, and how many thresholds
+ * are not above the others. */
+struct lanes {
+    __m512i rank;
+    __mmask16 missing;
+};
+
+/* The thresholds below the buckets, which are whole numbers within their range. */
+ALWAYS_INLINE __m512i look_below(const struct rank_search *search, __m512i bucket)
 {
-    __m512i rank = _mm512_setzero_si512();
-    for (int step = column->count > 15 ? 128 : 8; step > 0; step /= 2) {
-        __m512i at = _mm512_add_epi32(rank, _mm512_set1_epi32(step - 1));
-        __m512 there = _mm512_i32gather_ps(at, column->thresholds, 4);
-        rank = _mm512_mask_add_epi32(rank, _mm512_cmp_ps_mask(there, x, _CMP_LE_OQ), rank,
-                                     _mm512_set1_epi32(step));
-    }
-    return rank;
+    if (search->below == NULL) return _mm512_i32gather_epi32(bucket, search->below_many, 4);
+    return _mm512_and_si512(_mm512_i32gather_epi32(bucket, search->below, 1),
+                            _mm512_set1_epi32(255));
 }
 
-/* The same from the thresholds below x's bucket on. max gives its second operand for NaN. */
-ALWAYS_INLINE __m512i rank_bucket(const struct rank_column *column, __m512 x, int32_t steps)
+/* max gives its second operand for NaN. */
+ALWAYS_INLINE __m512i rank_steps(const struct rank_column *column, __m512 x, int32_t steps)
 {
-    __m512 at = _mm512_mul_ps(_mm512_sub_ps(x, _mm512_set1_ps(column->origin)),
-                              _mm512_set1_ps(column->scale));
-    at = _mm512_min_ps(_mm512_max_ps(at, _mm512_setzero_ps()),
-                       _mm512_set1_ps((float)(FOREST_BUCKETS - 1)));
-    __m512i rank = _mm512_and_si512(
-        _mm512_i32gather_epi32(_mm512_cvttps_epi32(at), column->below, 1), _mm512_set1_epi32(255));
-    for (int step = (1 << steps) / 2; step > 0; step /= 2) {
+    const struct rank_search *search = &column->search;
+    __m512i rank = _mm512_setzero_si512();
+    if (search->buckets > 0) {
+        __m512 at = _mm512_mul_ps(_mm512_sub_ps(x, _mm512_set1_ps((float)search->origin)),
+                                  _mm512_set1_ps((float)search->scale));
+        at = _mm512_min_ps(_mm512_max_ps(at, _mm512_setzero_ps()),
+                           _mm512_set1_ps((float)(search->buckets - 1)));
+        rank = look_below(search, _mm512_cvttps_epi32(at));
+    }
+    for (int32_t step = (1 << steps) / 2; step > 0; step /= 2) {
         __m512i place = _mm512_add_epi32(rank, _mm512_set1_epi32(step - 1));
         __m512 there = _mm512_i32gather_ps(place, column->thresholds, 4);
         rank = _mm512_mask_add_epi32(rank, _mm512_cmp_ps_mask(there, x, _CMP_LE_OQ), rank,
@@ -44,39 +50,40 @@ ALWAYS_INLINE __m512i rank_bucket(const struct rank_column *column, __m512 x, in
     return rank;
 }
 
+/* The steps are a literal where they are few. */
 ALWAYS_INLINE __m512i rank_floats(const struct rank_column *column, __m512 x)
 {
-    if (column->below == NULL) return rank_all(column, x);
-    switch (column->steps) {
+    switch (column->search.steps) {
     case 1:
-        return rank_bucket(column, x, 1);
+        return rank_steps(column, x, 1);
     case 2:
-        return rank_bucket(column, x, 2);
+        return rank_steps(column, x, 2);
+    case 3:
+        return rank_steps(column, x, 3);
     default:
-        return rank_bucket(column, x, 3);
+        return rank_steps(column, x, column->search.steps);
     }
 }
 
-/* Which lanes are missing, and x as the rest of the column sees it. */
-ALWAYS_INLINE __mmask16 missing_floats(enum rank_missing missing, __m512 *x)
+ALWAYS_INLINE __m256i rank_doubles(const struct rank_column *column, __m512d x)
 {
-    const __mmask16 nan = _mm512_cmp_ps_mask(*x, *x, _CMP_UNORD_Q);
-    if (missing == MISSING_NAN) return nan;
-    *x = _mm512_maskz_mov_ps((__mmask16)~nan, *x);
-    if (missing == MISSING_NOTHING) return 0;
-    return _mm512_cmp_ps_mask(_mm512_abs_ps(*x), _mm512_set1_ps(1e-35f), _CMP_LE_OQ);
-}
-
-/* Sixteen ranks as bytes into both slots of a column. */
-ALWAYS_INLINE void store_ranks(const struct rank_column *column, __m512i rank, __mmask16 missing,
-                               uint8_t *ranks)
-{
-    uint8_t *to = ranks + (int64_t)column->slot * FOREST_ROWS;
-    const __m512i all = _mm512_set1_epi32(column->count);
-    rank = _mm512_maskz_mov_epi32((__mmask16)~missing, rank);
-    _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8(rank));
-    _mm_storeu_si128((__m128i *)(to + FOREST_ROWS),
-                     _mm512_cvtepi32_epi8(_mm512_mask_mov_epi32(rank, missing, all)));
+    const struct rank_search *search = &column->search64;
+    __m256i rank = _mm256_setzero_si256();
+    if (search->buckets > 0) {
+        __m512d at = _mm512_mul_pd(_mm512_sub_pd(x, _mm512_set1_pd(search->origin)),
+                                   _mm512_set1_pd(search->scale));
+        at = _mm512_min_pd(_mm512_max_pd(at, _mm512_setzero_pd()),
+                           _mm512_set1_pd(search->buckets - 1));
+        const __m512i bucket = _mm512_castsi256_si512(_mm512_cvttpd_epi32(at));
+        rank = _mm512_castsi512_si256(look_below(search, _mm512_maskz_mov_epi32(0xff, bucket)));
+    }
+    for (int32_t step = (1 << search->steps) / 2; step > 0; step /= 2) {
+        __m256i place = _mm256_add_epi32(rank, _mm256_set1_epi32(step - 1));
+        __m512d there = _mm512_i32gather_pd(place, column->thresholds64, 8);
+        rank = _mm256_mask_add_epi32(rank, _mm512_cmp_pd_mask(there, x, _CMP_LT_OQ), rank,
+                                     _mm256_set1_epi32(step));
+    }
+    return rank;
 }
 
 /* Rows past the last one repeat it. The offsets of 16 rows, in values. */
@@ -89,211 +96,163 @@ ALWAYS_INLINE __m512i row_offsets(const struct spot_forest_rows *rows, int32_t f
     return _mm512_mullo_epi32(row, _mm512_set1_epi32(rows->columns));
 }
 
-static void rank_column32(const struct rank_column *column, const struct spot_forest_rows *rows,
-                          uint8_t *ranks)
+ALWAYS_INLINE struct lanes lanes_of_floats(const struct rank_column *column, __m512 x)
 {
-    for (int32_t first = 0; first < FOREST_ROWS; first += LANES) {
-        __m512 x;
-        if (rows->values != NULL) {
-            x = _mm512_i32gather_ps(row_offsets(rows, first), rows->values + column->feature, 4);
-        } else {
-            float values[LANES];
-            for (int32_t i = 0; i < LANES; i++) {
-                const int64_t row = first + i < rows->rows ? first + i : rows->rows - 1;
-                values[i] = (float)rows->values64[row * rows->columns + column->feature];
-            }
-            x = _mm512_loadu_ps(values);
-        }
-        const __mmask16 missing = missing_floats(column->missing, &x);
-        store_ranks(column, rank_floats(column, x), missing, ranks + first);
+    struct lanes lanes = {.missing = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q)};
+    if (column->missing != MISSING_NAN) {
+        x = _mm512_maskz_mov_ps((__mmask16)~lanes.missing, x);
+        lanes.missing =
+            column->missing == MISSING_NOTHING
+                ? 0
+                : _mm512_cmp_ps_mask(_mm512_abs_ps(x), _mm512_set1_ps(1e-35f), _CMP_LE_OQ);
     }
+    lanes.rank = rank_floats(column, x);
+    return lanes;
 }
 
-/* LightGBM's float64 rows. */
-static void rank_column64(const struct rank_column *column, const struct spot_forest_rows *rows,
-                          uint8_t *ranks)
+/* Eight of LightGBM's float64 values, in the lower lanes. */
+ALWAYS_INLINE struct lanes lanes_of_doubles(const struct rank_column *column, __m512d x)
 {
-    uint8_t *to = ranks + (int64_t)column->slot * FOREST_ROWS;
-    for (int64_t i = 0; i < FOREST_ROWS; i++) {
-        const int64_t row = i < rows->rows ? i : rows->rows - 1;
-        double x = rows->values64[row * rows->columns + column->feature];
-        bool missing = isnan(x) && column->missing != MISSING_NOTHING;
-        if (isnan(x)) x = 0.0;
-        missing |= column->missing == MISSING_ZERO && fabs(x) <= (double)1e-35f;
-        int32_t rank = 0, left = column->count;
-        while (left > 0) { /* how many thresholds are below x */
-            const int32_t half = (left + 1) / 2;
-            rank += column->thresholds64[rank + half - 1] < x ? half : 0;
-            left -= half;
-        }
-        to[i] = (uint8_t)(missing ? 0 : rank);
-        to[FOREST_ROWS + i] = (uint8_t)(missing ? column->count : rank);
+    struct lanes lanes = {.missing = _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q)};
+    if (column->missing != MISSING_NAN) {
+        x = _mm512_maskz_mov_pd((__mmask8)~lanes.missing, x);
+        lanes.missing =
+            column->missing == MISSING_NOTHING
+                ? 0
+                : _mm512_cmp_pd_mask(_mm512_abs_pd(x), _mm512_set1_pd((double)1e-35f), _CMP_LE_OQ);
     }
+    lanes.rank = _mm512_castsi256_si512(rank_doubles(column, x));
+    return lanes;
 }
 
-static void rank_category(const struct forest *forest, const struct rank_column *column,
-                          const struct spot_forest_rows *rows, uint8_t *ranks)
+/* XGBoost takes float64 rows as float32. */
+ALWAYS_INLINE struct lanes rank_lanes(const struct rank_column *column,
+                                      const struct spot_forest_rows *rows, int32_t first)
 {
-    uint8_t *to = ranks + (int64_t)column->slot * FOREST_ROWS;
-    for (int64_t i = 0; i < FOREST_ROWS; i++) {
-        const int64_t row = i < rows->rows ? i : rows->rows - 1;
-        to[i] = !goes_left(forest, column->node, forest_value(rows, row, column->feature));
+    const __m512i offsets = row_offsets(rows, first);
+    if (rows->values != NULL)
+        return lanes_of_floats(column,
+                               _mm512_i32gather_ps(offsets, rows->values + column->feature, 4));
+    const double *values = rows->values64 + column->feature;
+    const __m512d low = _mm512_i32gather_pd(_mm512_castsi512_si256(offsets), values, 8);
+    const __m512d high = _mm512_i32gather_pd(_mm512_extracti64x4_epi64(offsets, 1), values, 8);
+    if (column->thresholds64 == NULL)
+        return lanes_of_floats(column,
+                               _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)),
+                                                  _mm512_cvtpd_ps(high), 1));
+    const struct lanes a = lanes_of_doubles(column, low), b = lanes_of_doubles(column, high);
+    return (struct lanes){_mm512_inserti64x4(a.rank, _mm512_castsi512_si256(b.rank), 1),
+                          (__mmask16)(a.missing | b.missing << 8)};
+}
+
+/* Sixteen ranks as bytes into the slots of a column. */
+ALWAYS_INLINE void store_ranks(const struct rank_column *column, struct lanes lanes, int8_t *ranks)
+{
+    for (int left = 0; left < 2; left++) {
+        if (column->slot[left] < 0) continue;
+        int8_t *to = ranks + (int64_t)column->slot[left] * FOREST_SET;
+        __m512i rank = _mm512_mask_mov_epi32(lanes.rank, lanes.missing,
+                                             _mm512_set1_epi32(left ? 0 : column->count));
+        rank = _mm512_add_epi32(rank, _mm512_set1_epi32(SLOT_LOWEST));
+        for (int32_t s = 0; s < column->slots; s++, to += FOREST_SET) {
+            _mm_storeu_si128((__m128i *)to, _mm512_cvtsepi32_epi8(rank));
+            rank = _mm512_sub_epi32(rank, _mm512_set1_epi32(SLOT_THRESHOLDS));
+        }
     }
 }
 
 static void rank_avx512(const struct forest_plan *plan, const struct spot_forest_rows *rows,
-                        uint8_t *ranks)
+                        int8_t *ranks)
 {
-    for (int32_t c = 0; c < plan->columns_count; c++) {
-        const struct rank_column *column = &plan->columns[c];
-        if (column->missing == MISSING_CATEGORY)
-            rank_category(plan->forest, column, rows, ranks);
-        else if (column->thresholds64 != NULL && rows->values64 != NULL)
-            rank_column64(column, rows, ranks);
-        else
-            rank_column32(column, rows, ranks);
-    }
+    for (int32_t c = 0; c < plan->columns_count; c++)
+        for (int32_t first = 0; first < rows_to_rank(rows); first += LANES)
+            store_ranks(&plan->columns[c], rank_lanes(&plan->columns[c], rows, first),
+                        ranks + first);
+    rank_categories(plan, rows, ranks);
 }
 
 /* ---- Trees ---------------------------------------------------------------------------------- */
 
-/* a where the bit is 0, b where it is 1. */
-ALWAYS_INLINE __m512i choose(__m512i bit, __m512i a, __m512i b)
+ALWAYS_INLINE void compare_blocks(const struct sliced_node *nodes, int32_t count,
+                                  const int8_t *ranks, int32_t blocks, struct sliced_work *work)
 {
-    return _mm512_ternarylogic_epi64(bit, a, b, 0xac);
-}
-
-/* The outcomes of all splits: work (2^depth - 1, 8), a mask of the rows that go right. */
-ALWAYS_INLINE void compare_all(const struct sliced_node *nodes, int64_t count, const uint8_t *ranks,
-                               uint64_t *work)
-{
-    for (int64_t i = 0; i < count; i += 4)
-        for (int l = 0; l < 4; l++) {
-            const __m512i column = _mm512_load_si512(ranks + nodes[i + l].column);
-            const __m512i threshold = _mm512_set1_epi32((int32_t)nodes[i + l].threshold);
-            work[i + l] = _cvtmask64_u64(_mm512_cmpgt_epu8_mask(column, threshold));
-        }
-}
-
-/* Down the levels of eight trees at once: the masks of a level are halved by the bits found above
- * it, until one is left, which is the level's own bit. */
-ALWAYS_INLINE void find_path(const uint64_t *work, int32_t depth, __m512i *bits)
-{
-    __m512i masks[1 << (FOREST_MOST_DEPTH - 1)];
-    for (int32_t level = 0; level < depth; level++) {
-        const uint64_t *at = work + (((int64_t)1 << level) - 1) * FOREST_GROUP;
-        if (level == 0) {
-            bits[0] = _mm512_load_si512(at);
-            continue;
-        }
-        int32_t half = 1 << (level - 1);
-        for (int32_t p = 0; p < half; p++)
-            masks[p] = choose(bits[0], _mm512_load_si512(at + p * FOREST_GROUP),
-                              _mm512_load_si512(at + (p + half) * FOREST_GROUP));
-        for (int32_t above = 1; above < level; above++) {
-            half /= 2;
-            for (int32_t p = 0; p < half; p++)
-                masks[p] = choose(bits[above], masks[p], masks[p + half]);
-        }
-        bits[level] = masks[0];
+    for (int32_t i = 0; i < count; i++) {
+        const int8_t *rank = ranks + nodes[i].column;
+        const __m512i threshold = _mm512_set1_epi32((int32_t)nodes[i].threshold);
+        for (int b = 0; b < blocks; b++)
+            work->right[i][b] = _cvtmask64_u64(
+                _mm512_cmpgt_epi8_mask(_mm512_load_si512(rank + b * FOREST_BLOCK), threshold));
     }
 }
 
-ALWAYS_INLINE void leaves_of_depth(const struct sliced_node *nodes, int32_t depth,
-                                   const uint8_t *ranks, uint64_t *work, uint8_t *places)
+static void leaves_avx512(const struct sliced_tree *tree, const struct sliced_node *nodes,
+                          const int8_t *ranks, int32_t blocks, struct sliced_work *work,
+                          uint8_t *places)
 {
-    __m512i bits[FOREST_MOST_DEPTH];
-    _Alignas(64) uint64_t path[FOREST_MOST_DEPTH][FOREST_GROUP];
-    compare_all(nodes, ((1 << depth) - 1) * FOREST_GROUP, ranks, work);
-    find_path(work, depth, bits);
-    for (int32_t level = 0; level < depth; level++)
-        _mm512_store_si512(path[level], bits[level]);
-    for (int32_t t = 0; t < FOREST_GROUP; t++) {
+    if (blocks == FOREST_BLOCKS)
+        compare_blocks(nodes, tree->splits, ranks, FOREST_BLOCKS, work);
+    else
+        compare_blocks(nodes, tree->splits, ranks, blocks, work);
+    const int32_t depth = find_bits(tree, nodes, work);
+    for (int b = 0; b < blocks; b++) {
         __m512i place = _mm512_setzero_si512();
         for (int32_t level = 0; level < depth; level++)
-            place = _mm512_mask_add_epi8(place, _cvtu64_mask64(path[level][t]), place,
+            place = _mm512_mask_add_epi8(place, _cvtu64_mask64(work->bits[level][b]), place,
                                          _mm512_set1_epi8((char)(1 << (depth - 1 - level))));
-        _mm512_store_si512(places + t * FOREST_ROWS, place);
-    }
-}
-
-/* The depth is a literal in each case, so that all loops are unrolled. */
-static void leaves_avx512(const struct forest_plan *plan, const struct sliced_group *group,
-                          const uint8_t *ranks, uint64_t *work, uint8_t *places)
-{
-    const struct sliced_node *nodes = plan->nodes + group->nodes;
-    switch (group->depth) {
-    case 1:
-        leaves_of_depth(nodes, 1, ranks, work, places);
-        break;
-    case 2:
-        leaves_of_depth(nodes, 2, ranks, work, places);
-        break;
-    case 3:
-        leaves_of_depth(nodes, 3, ranks, work, places);
-        break;
-    case 4:
-        leaves_of_depth(nodes, 4, ranks, work, places);
-        break;
-    case 5:
-        leaves_of_depth(nodes, 5, ranks, work, places);
-        break;
-    case 6:
-        leaves_of_depth(nodes, 6, ranks, work, places);
-        break;
-    default:
-        leaves_of_depth(nodes, group->depth, ranks, work, places);
+        _mm512_store_si512(places + b * FOREST_BLOCK, place);
     }
 }
 
 /* ---- Leaves --------------------------------------------------------------------------------- */
 
-/* Up to 64 leaves are looked up in registers. */
-ALWAYS_INLINE __m512 look_up(const float *leaves, int32_t depth, const __m512 *table, __m512i place)
+/* Up to 64 leaves are looked up in registers, of which `tables` are needed. */
+ALWAYS_INLINE __m512 look_up(const float *leaves, int tables, const __m512 *table, __m512i place)
 {
-    if (depth > 6) return _mm512_i32gather_ps(place, leaves, 4);
-    if (depth <= 4) return _mm512_permutexvar_ps(place, table[0]);
+    if (tables == 0) return _mm512_i32gather_ps(place, leaves, 4);
+    if (tables == 1) return _mm512_permutexvar_ps(place, table[0]);
     __m512 low = _mm512_permutex2var_ps(table[0], place, table[1]);
-    if (depth == 5) return low;
+    if (tables == 2) return low;
     __m512 high = _mm512_permutex2var_ps(table[2], place, table[3]);
     return _mm512_mask_mov_ps(low, _mm512_test_epi32_mask(place, _mm512_set1_epi32(32)), high);
 }
 
-ALWAYS_INLINE void add_of_depth(const float *leaves, int32_t depth, const uint8_t *places,
-                                float *sums)
+ALWAYS_INLINE void add_tables(const float *leaves, int32_t count, int tables, int32_t rows,
+                              const uint8_t *places, float *sums)
 {
     __m512 table[4];
-    for (int t = 0; depth <= 6 && t < (depth <= 4 ? 1 : depth == 5 ? 2 : 4); t++)
-        table[t] = _mm512_maskz_loadu_ps(depth >= 4 ? 0xffff : (__mmask16)((1 << (1 << depth)) - 1),
-                                         leaves + t * LANES);
-    for (int32_t i = 0; i < FOREST_ROWS; i += LANES) {
+    for (int t = 0; t < tables; t++) {
+        const int32_t left = count - t * LANES;
+        const __mmask16 there = left >= LANES ? 0xffff
+                                : left > 0    ? (__mmask16)((1 << left) - 1)
+                                              : 0;
+        table[t] = _mm512_maskz_loadu_ps(there, leaves + t * LANES);
+    }
+    for (int32_t i = 0; i < rows; i += LANES) {
         __m512i place = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(places + i)));
         __m512 sum = _mm512_load_ps(sums + i);
-        _mm512_store_ps(sums + i, _mm512_add_ps(sum, look_up(leaves, depth, table, place)));
+        _mm512_store_ps(sums + i, _mm512_add_ps(sum, look_up(leaves, tables, table, place)));
     }
 }
 
-static void add32_avx512(const float *leaves, int32_t depth, const uint8_t *places, float *sums)
+static void add32_avx512(const float *leaves, int32_t count, int32_t blocks, const uint8_t *places,
+                         float *sums)
 {
-    switch (depth) {
-    case 5:
-        add_of_depth(leaves, 5, places, sums);
-        break;
-    case 6:
-        add_of_depth(leaves, 6, places, sums);
-        break;
-    case 7:
-    case 8:
-        add_of_depth(leaves, 8, places, sums);
-        break;
-    default:
-        add_of_depth(leaves, depth, places, sums);
-    }
+    const int32_t rows = blocks * FOREST_BLOCK;
+    if (count == 4 * LANES)
+        add_tables(leaves, 4 * LANES, 4, rows, places, sums);
+    else if (count <= LANES)
+        add_tables(leaves, count, 1, rows, places, sums);
+    else if (count <= 2 * LANES)
+        add_tables(leaves, count, 2, rows, places, sums);
+    else if (count <= 4 * LANES)
+        add_tables(leaves, count, 4, rows, places, sums);
+    else
+        add_tables(leaves, count, 0, rows, places, sums);
 }
 
-static void add64_avx512(const double *leaves, const uint8_t *places, double *sums)
+static void add64_avx512(const double *leaves, int32_t blocks, const uint8_t *places, double *sums)
 {
-    for (int32_t i = 0; i < FOREST_ROWS; i += LANES / 2) {
+    for (int32_t i = 0; i < blocks * FOREST_BLOCK; i += LANES / 2) {
         __m256i place = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(places + i)));
         __m512d sum = _mm512_load_pd(sums + i);
         _mm512_store_pd(sums + i, _mm512_add_pd(sum, _mm512_i32gather_pd(place, leaves, 8)));
