@@ -1,5 +1,9 @@
-/* Scoring on the CPU: rows come as they are, are turned into one block at a time in each thread's
- * cache, and get the label of the definition. */
+/* Scoring rows of float32 on the CPU, in one pass over the rows: each block is turned into columns
+ * in its thread's cache and gets the labels of the definition. Nothing is known of the rows before.
+ * What a column holds is guessed from a few rows, and every block is held to the guess: limits that
+ * turn out too small grow, and where taking off an offset might not be exact the block does
+ * without. Guesses decide how many rows need a second look, and no label. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,187 +12,245 @@
 #include "base/memory.h"
 #include "fallback/cpu_kmeans.h"
 
-struct scoring {
-    struct backend *backend;
-    const struct kmeans_filter *filter;
-    const double *offset;
-    int64_t rows;
-    const float *values; /* (rows, columns) row-major, or NULL: */
-    const double *wide;  /* the same in float64, or NULL */
-    int32_t *labels;     /* (rows) or NULL */
-    double *distances;   /* (rows) or NULL */
-    float *blocks;       /* (threads, columns, BLOCK_ROWS) */
-    double *wide_blocks; /* the same of rows that are float64, else NULL */
-    float *peaks;        /* (threads, columns, BLOCK_ROWS) largest magnitude at each place */
+enum { GUESS_ROWS = 64 };
+
+/* The centres without some offset, and a guess of the rows without it. */
+struct view {
+    struct filter_space space;
+    double *offset;       /* (columns) float32 values */
+    float *offset_single; /* (columns) the same */
+    float *largest;       /* (columns) guess of the largest magnitudes */
 };
 
-static int64_t block_size(const struct scoring *scoring)
+/* What a thread knows of the rows under a view; its largest magnitudes grow. */
+struct look {
+    const struct view *view;
+    struct kmeans_filter filter;
+    float *largest; /* (columns) */
+};
+
+struct scorer {
+    struct look near, plain; /* with offsets, without */
+    float *x;                /* (columns, BLOCK_ROWS) */
+    float *last;             /* (BLOCK_ROWS, columns) rows that fill no block */
+    bool not_finite;         /* a value was NaN or infinite */
+};
+
+struct scoring {
+    const struct backend *backend;
+    int32_t columns;
+    int64_t rows;
+    const float *values;     /* (rows, columns) row-major */
+    int32_t *labels;         /* (rows) or NULL */
+    double *distances;       /* (rows) or NULL */
+    struct view near, plain; /* the same centres; with offsets, without */
+    struct scorer *scorers;  /* (threads) */
+};
+
+/* ---- Guesses -------------------------------------------------------------------------------- */
+
+/* Within half an offset of it every difference is exact (Sterbenz). */
+static float most_beside(float offset)
 {
-    return (int64_t)scoring->filter->columns * BLOCK_ROWS;
+    return fabsf(offset) / 2;
 }
 
-static void load_narrow(const struct scoring *scoring, int64_t first, int32_t rows, float *x)
+/* The middle of a column whose values lie within a factor of two; else 0. */
+static float guess_offset(float low, float high)
 {
-    const int64_t columns = scoring->filter->columns;
-    const float *values = scoring->values + first * columns;
+    const bool above = low > 0 && high <= 2 * low, below = high < 0 && low >= 2 * high;
+    return above || below ? low + (high - low) / 2 : 0.0f;
+}
+
+static void guess(struct scoring *scoring)
+{
+    const int64_t columns = scoring->columns, rows = scoring->rows;
+    const int64_t count = rows < GUESS_ROWS ? rows : GUESS_ROWS, step = rows / count;
     for (int64_t j = 0; j < columns; j++) {
-        const float offset = (float)scoring->offset[j]; /* a float32 value, as is any difference */
-        for (int32_t i = 0; i < rows; i++)
-            x[j * BLOCK_ROWS + i] = values[i * columns + j] - offset;
-        for (int32_t i = rows; i < BLOCK_ROWS; i++)
-            x[j * BLOCK_ROWS + i] = x[j * BLOCK_ROWS + rows - 1];
-    }
-}
-
-static void load_wide(const struct scoring *scoring, int64_t first, int32_t rows, float *x,
-                      double *wide)
-{
-    const int64_t columns = scoring->filter->columns;
-    const double *values = scoring->wide + first * columns;
-    for (int64_t j = 0; j < columns; j++)
-        for (int32_t i = 0; i < BLOCK_ROWS; i++) {
-            const int64_t at = j * BLOCK_ROWS + i;
-            wide[at] = values[(i < rows ? i : rows - 1) * columns + j] - scoring->offset[j];
-            x[at] = (float)wide[at];
+        float low = FLT_MAX, high = -FLT_MAX;
+        for (int64_t i = 0; i < count; i++) {
+            const float value = scoring->values[i * step * columns + j];
+            low = value < low ? value : low;
+            high = value > high ? value : high;
         }
-}
-
-/* A thread's block, filled with these rows. */
-static struct block_values load_block(const struct scoring *scoring, int64_t first, int32_t rows,
-                                      int worker)
-{
-    float *x = scoring->blocks + worker * block_size(scoring);
-    if (scoring->wide == NULL) {
-        load_narrow(scoring, first, rows, x);
-        return (struct block_values){x, NULL};
+        const float offset = guess_offset(low, high), most = fmaxf(fabsf(low), fabsf(high));
+        scoring->near.offset[j] = (double)offset;
+        scoring->near.largest[j] = offset != 0 ? most_beside(offset) : fminf(2 * most, FLT_MAX);
+        scoring->plain.offset[j] = 0.0;
+        scoring->plain.largest[j] = fminf(2 * most, FLT_MAX);
     }
-    double *wide = scoring->wide_blocks + worker * block_size(scoring);
-    load_wide(scoring, first, rows, x, wide);
-    return (struct block_values){x, wide};
 }
 
-static int64_t task_end(const struct scoring *scoring, int64_t task)
+/* After a block was beyond the limits: they grow to hold it. Not where a value is not finite, nor
+ * where an offset would not be taken off exactly. */
+static bool widen(struct look *look, const float *x)
 {
-    int64_t end = (task + 1) * TASK_ROWS;
-    return end < scoring->rows ? end : scoring->rows;
+    const struct view *view = look->view;
+    for (int32_t j = 0; j < look->filter.columns; j++, x += BLOCK_ROWS) {
+        float most = look->largest[j];
+        for (int32_t i = 0; i < BLOCK_ROWS; i++) {
+            if (!isfinite(x[i])) return false;
+            most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+        }
+        if (most == look->largest[j]) continue;
+        if (view->offset[j] != 0.0) return false;
+        look->largest[j] = fminf(2 * most, FLT_MAX);
+    }
+    filter_bound(&view->space, look->largest, &look->filter);
+    return true;
 }
 
-static int32_t rows_from(int64_t first, int64_t end)
+/* ---- Rows ----------------------------------------------------------------------------------- */
+
+/* Turns rows into a block; false where the view is not for them. */
+static bool load(const struct kmeans_kernels *kernels, struct look *look, const float *rows,
+                 float *x)
 {
-    return end - first < BLOCK_ROWS ? (int32_t)(end - first) : BLOCK_ROWS;
+    const int32_t columns = look->filter.columns;
+    kernels->load(rows, columns, look->view->offset_single, x);
+    return !kernels->beyond(x, columns, look->largest) || widen(look, x);
+}
+
+static void score_block(const struct scoring *scoring, struct scorer *scorer, int64_t first,
+                        int32_t rows)
+{
+    const struct kmeans_kernels *kernels = scoring->backend->kernels;
+    const int64_t columns = scoring->columns;
+    const float *values = scoring->values + first * columns;
+    _Alignas(64) int32_t labels[BLOCK_ROWS];
+    _Alignas(64) double d2[BLOCK_ROWS];
+    struct look *look = &scorer->near;
+    for (int64_t i = 0; rows < BLOCK_ROWS && i < BLOCK_ROWS; i++)
+        memcpy(scorer->last + i * columns, values + (i < rows ? i : rows - 1) * columns,
+               (size_t)columns * sizeof *values);
+    if (rows < BLOCK_ROWS) values = scorer->last;
+    if (!load(kernels, look, values, scorer->x)) {
+        look = &scorer->plain;
+        if (!load(kernels, look, values, scorer->x)) {
+            scorer->not_finite = true;
+            return;
+        }
+    }
+    filter_block(kernels, &look->filter, (struct block_values){scorer->x, NULL}, rows, labels,
+                 NULL);
+    if (scoring->labels != NULL)
+        memcpy(scoring->labels + first, labels, (size_t)rows * sizeof *labels);
+    if (scoring->distances == NULL) return;
+    kernels->own_distances(&look->filter, scorer->x, labels, d2);
+    memcpy(scoring->distances + first, d2, (size_t)rows * sizeof *d2);
 }
 
 static void scoring_task(void *arg, int64_t task, int worker)
 {
     const struct scoring *scoring = arg;
-    const struct kmeans_kernels *kernels = scoring->backend->kernels;
-    _Alignas(64) int32_t labels[BLOCK_ROWS];
-    _Alignas(64) double d2[BLOCK_ROWS];
-    int64_t end = task_end(scoring, task);
-    for (int64_t first = task * TASK_ROWS; first < end; first += BLOCK_ROWS) {
-        int32_t rows = rows_from(first, end);
-        const struct block_values x = load_block(scoring, first, rows, worker);
-        filter_block(kernels, scoring->filter, x, rows, labels, NULL);
-        if (scoring->labels != NULL)
-            memcpy(scoring->labels + first, labels, (size_t)rows * sizeof *labels);
-        if (scoring->distances == NULL) continue;
-        for (int32_t i = rows; i < BLOCK_ROWS; i++)
-            labels[i] = 0;
-        own_distances(kernels, scoring->filter, x, labels, d2);
-        memcpy(scoring->distances + first, d2, (size_t)rows * sizeof *d2);
-    }
+    struct scorer *scorer = &scoring->scorers[worker];
+    int64_t end = (task + 1) * TASK_ROWS;
+    if (end > scoring->rows) end = scoring->rows;
+    for (int64_t first = task * TASK_ROWS; first < end && !scorer->not_finite; first += BLOCK_ROWS)
+        score_block(scoring, scorer, first,
+                    end - first < BLOCK_ROWS ? (int32_t)(end - first) : BLOCK_ROWS);
 }
 
-static void peaks_task(void *arg, int64_t task, int worker)
+/* ---- All of it ------------------------------------------------------------------------------ */
+
+static int view_open(struct view *view, int32_t k, int32_t columns, int32_t tile)
 {
-    const struct scoring *scoring = arg;
-    const int64_t size = block_size(scoring), end = task_end(scoring, task);
-    float *peaks = scoring->peaks + worker * size;
-    for (int64_t first = task * TASK_ROWS; first < end; first += BLOCK_ROWS) {
-        const struct block_values x = load_block(scoring, first, rows_from(first, end), worker);
-        for (int64_t i = 0; i < size; i++) {
-            float magnitude = fabsf(x.x[i]);
-            peaks[i] = magnitude > peaks[i] ? magnitude : peaks[i];
-        }
-    }
+    view->offset = spot_alloc_zero(columns, sizeof *view->offset);
+    view->offset_single = spot_alloc_zero(columns, sizeof *view->offset_single);
+    view->largest = spot_alloc_zero(columns, sizeof *view->largest);
+    if (view->offset == NULL || view->offset_single == NULL || view->largest == NULL)
+        return SPOT_ENOMEM;
+    return filter_open(&view->space, k, columns, view->offset, tile, false);
 }
 
-/* Largest magnitude of each column without its offset, as the blocks have it; rows of float64 may
- * lie half a unit in the last place above. */
-static void find_largest(struct scoring *scoring, int64_t tasks, float *largest)
+static void view_close(struct view *view)
 {
-    const int64_t size = block_size(scoring), threads = scoring->backend->host.threads;
-    memset(scoring->peaks, 0, (size_t)(threads * size) * sizeof *scoring->peaks);
-    cpu_parallel(scoring->backend, tasks, (double)scoring->rows * 8 * scoring->filter->columns,
-                 peaks_task, scoring);
-    for (int32_t j = 0; j < scoring->filter->columns; j++) {
-        largest[j] = 0;
-        for (int64_t t = 0; t < threads; t++)
-            for (int32_t i = 0; i < BLOCK_ROWS; i++) {
-                float peak = scoring->peaks[t * size + j * BLOCK_ROWS + i];
-                if (peak > largest[j]) largest[j] = peak;
-            }
-        if (scoring->wide != NULL) largest[j] = nextafterf(largest[j], INFINITY);
-    }
+    filter_close(&view->space);
+    free(view->offset);
+    free(view->offset_single);
+    free(view->largest);
 }
 
-static int assign_rows(struct scoring *scoring, int32_t k, int32_t columns, const double *centres,
-                       struct spot_error *err)
+static void view_pack(struct view *view, const double *centres)
 {
-    int status = SPOT_OK;
-    struct backend *backend = scoring->backend;
-    struct filter_space space;
-    const int64_t rows = scoring->rows, tasks = (rows + TASK_ROWS - 1) / TASK_ROWS;
-    const int64_t blocks = backend->host.threads * (int64_t)columns;
-    const bool wide = scoring->wide != NULL;
-    if (filter_open(&space, k, columns, scoring->offset, backend->kernels->tile, wide) < 0)
-        return spot_fail_memory(err, "the centres");
-    scoring->filter = &space.filter;
-    float *largest = spot_alloc(columns, sizeof *largest);
-    scoring->blocks = spot_alloc(blocks, BLOCK_ROWS * sizeof(float));
-    scoring->peaks = spot_alloc(blocks, BLOCK_ROWS * sizeof(float));
-    if (wide) scoring->wide_blocks = spot_alloc(blocks, BLOCK_ROWS * sizeof(double));
-    if (largest == NULL || scoring->blocks == NULL || scoring->peaks == NULL ||
-        (wide && scoring->wide_blocks == NULL)) {
-        status = spot_fail_memory(err, "the rows to score");
-        goto out;
+    const int32_t k = view->space.filter.k, columns = view->space.filter.columns;
+    for (int32_t j = 0; j < columns; j++)
+        view->offset_single[j] = (float)view->offset[j];
+    memcpy(view->space.exact, centres, (size_t)k * (size_t)columns * sizeof *centres);
+    filter_pack(&view->space, view->largest);
+}
+
+static int look_open(struct look *look, const struct view *view)
+{
+    const int32_t columns = view->space.filter.columns;
+    *look = (struct look){.view = view, .filter = view->space.filter};
+    look->largest = spot_alloc(columns, sizeof *look->largest);
+    if (look->largest == NULL) return SPOT_ENOMEM;
+    memcpy(look->largest, view->largest, (size_t)columns * sizeof *look->largest);
+    return SPOT_OK;
+}
+
+static int scorers_open(struct scoring *scoring)
+{
+    const int threads = scoring->backend->host.threads;
+    scoring->scorers = calloc((size_t)threads, sizeof *scoring->scorers);
+    for (int t = 0; scoring->scorers != NULL && t < threads; t++) {
+        struct scorer *scorer = &scoring->scorers[t];
+        scorer->x = spot_alloc(scoring->columns, BLOCK_ROWS * sizeof *scorer->x);
+        scorer->last = spot_alloc(scoring->columns, BLOCK_ROWS * sizeof *scorer->last);
+        if (look_open(&scorer->near, &scoring->near) < 0 ||
+            look_open(&scorer->plain, &scoring->plain) < 0 || scorer->x == NULL ||
+            scorer->last == NULL)
+            return SPOT_ENOMEM;
     }
-    find_largest(scoring, tasks, largest);
-    memcpy(space.exact, centres, (size_t)k * (size_t)columns * sizeof *centres);
-    filter_pack(&space, largest);
-    double work = (double)rows * ((double)k * (columns + 5) + 8 * columns);
-    cpu_parallel(backend, tasks, work, scoring_task, scoring);
-out:
-    free(largest);
-    free(scoring->blocks);
-    free(scoring->wide_blocks);
-    free(scoring->peaks);
-    filter_close(&space);
-    return status;
+    return scoring->scorers != NULL ? SPOT_OK : SPOT_ENOMEM;
+}
+
+static void scoring_close(struct scoring *scoring)
+{
+    for (int t = 0; scoring->scorers != NULL && t < scoring->backend->host.threads; t++) {
+        free(scoring->scorers[t].near.largest);
+        free(scoring->scorers[t].plain.largest);
+        free(scoring->scorers[t].x);
+        free(scoring->scorers[t].last);
+    }
+    free(scoring->scorers);
+    view_close(&scoring->near);
+    view_close(&scoring->plain);
 }
 
 int cpu_kmeans_assign(struct backend *backend, int32_t k, int32_t columns, const double *centres,
                       const double *offset, int64_t rows, const float *values, int32_t *labels,
                       double *distances, struct spot_error *err)
 {
+    int status = SPOT_OK;
+    const int32_t tile = backend->kernels->tile;
+    (void)offset; /* changes no label and no distance */
     struct scoring scoring = {.backend = backend,
-                              .offset = offset,
+                              .columns = columns,
                               .rows = rows,
                               .values = values,
                               .labels = labels,
                               .distances = distances};
-    return assign_rows(&scoring, k, columns, centres, err);
-}
-
-int cpu_kmeans_assign64(struct backend *backend, int32_t k, int32_t columns, const double *centres,
-                        const double *offset, int64_t rows, const double *values, int32_t *labels,
-                        double *distances, struct spot_error *err)
-{
-    struct scoring scoring = {.backend = backend,
-                              .offset = offset,
-                              .rows = rows,
-                              .wide = values,
-                              .labels = labels,
-                              .distances = distances};
-    return assign_rows(&scoring, k, columns, centres, err);
+    if (rows == 0) return SPOT_OK;
+    if (view_open(&scoring.near, k, columns, tile) < 0 ||
+        view_open(&scoring.plain, k, columns, tile) < 0) {
+        status = spot_fail_memory(err, "the centres");
+        goto out;
+    }
+    guess(&scoring);
+    view_pack(&scoring.near, centres);
+    view_pack(&scoring.plain, centres);
+    if (scorers_open(&scoring) < 0) {
+        status = spot_fail_memory(err, "the rows to score");
+        goto out;
+    }
+    double work = (double)rows * ((double)k * (columns + 5) + 8 * columns);
+    cpu_parallel(backend, (rows + TASK_ROWS - 1) / TASK_ROWS, work, scoring_task, &scoring);
+    for (int t = 0; t < backend->host.threads; t++)
+        if (scoring.scorers[t].not_finite)
+            status = spot_fail(err, SPOT_EDATA, "a value is not finite");
+out:
+    scoring_close(&scoring);
+    return status;
 }

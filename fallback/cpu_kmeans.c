@@ -398,4 +398,5 @@ const struct backend_kmeans cpu_kmeans = {
     .assign = cpu_kmeans_assign,
     .row64 = copy_row64,
     .assign64 = cpu_kmeans_assign64,
+    .assign_looks = 1,
 };

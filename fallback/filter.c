@@ -54,21 +54,42 @@ void filter_close(struct filter_space *space)
     memset(space, 0, sizeof *space);
 }
 
+struct bounds {
+    double product, distance, squares;
+};
+
+/* Sums over the columns, of the largest values there are. */
+static struct bounds largest_sums(const struct filter_space *space, const float *largest)
+{
+    struct bounds sums = {0};
+    for (int32_t j = 0; j < space->filter.columns; j++) {
+        double x = (double)largest[j];
+        sums.product += x * space->reach[j];
+        sums.distance += (x + space->reach[j]) * (x + space->reach[j]);
+        sums.squares += x * x;
+    }
+    return sums;
+}
+
+void filter_bound(const struct filter_space *space, const float *largest,
+                  struct kmeans_filter *filter)
+{
+    const struct bounds sums = largest_sums(space, largest);
+    *filter = space->filter;
+    filter->margin =
+        score_margin_of(filter->columns, filter->wide, space->half, sums.product, sums.distance);
+}
+
 /* The bounds for this pass; the reserve stays as long as it is at least three margins, since limits
  * found with it are still in use. Returns whether it stayed. */
-static bool bound_errors(struct filter_space *space, const float *largest, double half)
+static bool bound_errors(struct filter_space *space, const float *largest)
 {
     struct kmeans_filter *filter = &space->filter;
     const int32_t d = filter->columns;
-    double product = 0.0, distance = 0.0, squares = 0.0;
-    for (int32_t j = 0; j < d; j++) {
-        double x = (double)largest[j];
-        product += x * space->reach[j];
-        distance += (x + space->reach[j]) * (x + space->reach[j]);
-        squares += x * x;
-    }
-    filter->margin = score_margin_of(d, filter->wide, half, product, distance);
-    filter->spread = (float)((d + 4) * 0x1p-23 * (squares + 2 * (half + product)) + 0x1p-100);
+    const struct bounds sums = largest_sums(space, largest);
+    filter->margin = score_margin_of(d, filter->wide, space->half, sums.product, sums.distance);
+    filter->spread =
+        (float)((d + 4) * 0x1p-23 * (sums.squares + 2 * (space->half + sums.product)) + 0x1p-100);
     if (3 * filter->margin <= filter->reserve) return true;
     filter->reserve = 4 * filter->margin;
     return false;
@@ -101,7 +122,7 @@ double filter_pack(struct filter_space *space, const float *largest)
 {
     const struct kmeans_filter *filter = &space->filter;
     int32_t d = filter->columns, tile = space->tile;
-    double highest_half = 0.0;
+    space->half = 0.0;
     memset(space->reach, 0, (size_t)d * sizeof *space->reach);
     for (int32_t c = 0; c < filter->k; c++) {
         float *packed = space->packed + (int64_t)(c / tile) * d * tile + c % tile;
@@ -113,20 +134,30 @@ double filter_pack(struct filter_space *space, const float *largest)
             if (fabs(centre) > space->reach[j]) space->reach[j] = fabs(centre);
         }
         space->halves[c] = (float)half;
-        if (half > highest_half) highest_half = half;
+        if (half > space->half) space->half = half;
     }
     double movement = pair_movement(space);
     memcpy(space->previous, space->exact, (size_t)filter->k * (size_t)d * sizeof *space->previous);
-    return bound_errors(space, largest, highest_half) ? movement : INFINITY;
+    return bound_errors(space, largest) ? movement : INFINITY;
 }
 
-/* The definition, for one row. */
-static int32_t nearest_centre(const struct kmeans_filter *filter, struct block_values row)
+/* The definition, for one row, among the centres whose score is within two margins of the least:
+ * no other can be nearest, however the last rounding goes. */
+static int32_t nearest_centre(const struct kmeans_kernels *kernels,
+                              const struct kmeans_filter *filter, struct block_values row)
 {
-    const int32_t d = filter->columns;
+    const int32_t d = filter->columns, tile = kernels->tile;
+    float scores[MOST_TILE], least = INFINITY;
     int32_t label = 0;
     double nearest = INFINITY;
     for (int32_t c = 0; c < filter->k; c++) {
+        if (c % tile == 0) kernels->scores(filter, row.x, c, scores);
+        least = scores[c % tile] < least ? scores[c % tile] : least;
+    }
+    const float most = least + 2.0f * filter->margin;
+    for (int32_t c = 0; c < filter->k; c++) {
+        if (c % tile == 0) kernels->scores(filter, row.x, c, scores);
+        if (scores[c % tile] > most) continue;
         const double *centre = filter->exact + (int64_t)c * d;
         double d2 = row.wide == NULL
                         ? squared_distance(row.x, BLOCK_ROWS, filter->offset, centre, d)
@@ -148,7 +179,7 @@ int32_t filter_block(const struct kmeans_kernels *kernels, const struct kmeans_f
     int32_t decided = 0;
     for (; ties != 0; ties &= ties - 1) {
         int32_t i = __builtin_ctzll(ties);
-        labels[i] = nearest_centre(filter, block_from(block, i));
+        labels[i] = nearest_centre(kernels, filter, block_from(block, i));
         decided++;
     }
     return decided;

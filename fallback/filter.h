@@ -15,6 +15,7 @@ struct filter_space {
     float *packed;    /* (tiles, columns, tile) */
     float *halves;    /* (tiles * tile) */
     double *reach;    /* (columns) largest |centre without offset| */
+    double half;      /* the largest of the halves, before rounding */
 };
 
 /* 0, or SPOT_ENOMEM with everything freed. offset (columns) is borrowed. wide: the rows are
@@ -27,6 +28,11 @@ void filter_close(struct filter_space *space);
  * how far the two centres that moved most did since the last time, on average, or infinity where no
  * limit found before holds. */
 double filter_pack(struct filter_space *space, const float *largest);
+
+/* Bounds the error of space's scores for rows with |x_j| <= largest_j in a copy of its filter that
+ * looks for labels alone. */
+void filter_bound(const struct filter_space *space, const float *largest,
+                  struct kmeans_filter *filter);
 
 /* Labels of one block by the written definition: the kernels' filter, then float64 for the rows it
  * could not decide among the first `rows`. labels (BLOCK_ROWS), limits as in kmeans_kernels.h.

@@ -13,6 +13,87 @@
 
 enum { LANES = 8, TILE = 6, TILE_VECTORS = 2 };
 
+/* 8 rows from `rows` on, each `stride` long, and 4 columns. */
+ALWAYS_INLINE void load_four(const float *rows, int64_t stride, const float *offset, float *x)
+{
+    __m256 v[4], pairs[4];
+    for (int i = 0; i < 4; i++) { /* rows i and 4 + i side by side */
+        const float *row = rows + i * stride;
+        v[i] = _mm256_castps128_ps256(_mm_loadu_ps(row));
+        v[i] = _mm256_insertf128_ps(v[i], _mm_loadu_ps(row + 4 * stride), 1);
+    }
+    for (int i = 0; i < 4; i += 2) {
+        pairs[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
+        pairs[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
+    }
+    for (int j = 0; j < 4; j += 2) {
+        __m256 low = _mm256_shuffle_ps(pairs[j / 2], pairs[2 + j / 2], 0x44);
+        __m256 high = _mm256_shuffle_ps(pairs[j / 2], pairs[2 + j / 2], 0xee);
+        _mm256_store_ps(x + j * BLOCK_ROWS, _mm256_sub_ps(low, _mm256_set1_ps(offset[j])));
+        _mm256_store_ps(x + (j + 1) * BLOCK_ROWS,
+                        _mm256_sub_ps(high, _mm256_set1_ps(offset[j + 1])));
+    }
+}
+
+/* LANES rows that will be needed soon. */
+ALWAYS_INLINE void prefetch_rows(const float *rows, int32_t columns)
+{
+    for (int32_t j = 0; j < columns * LANES; j += 16)
+        _mm_prefetch((const char *)(rows + j), _MM_HINT_T0);
+}
+
+/* columns is a literal below 4. */
+ALWAYS_INLINE void load_few(const float *values, int32_t columns, const float *offset, float *x)
+{
+    for (int i = 0; i < BLOCK_ROWS; i += LANES)
+        prefetch_rows(values + (int64_t)(BLOCK_ROWS + i) * columns, columns);
+    for (int32_t j = 0; j < columns; j++)
+        for (int32_t i = 0; i < BLOCK_ROWS; i++)
+            x[j * BLOCK_ROWS + i] = values[i * columns + j] - offset[j];
+}
+
+/* The last four columns may overlap those before. */
+static void load_avx2(const float *values, int32_t columns, const float *offset, float *x)
+{
+    switch (columns) {
+    case 1:
+        load_few(values, 1, offset, x);
+        return;
+    case 2:
+        load_few(values, 2, offset, x);
+        return;
+    case 3:
+        load_few(values, 3, offset, x);
+        return;
+    default:
+        break;
+    }
+    for (int i = 0; i < BLOCK_ROWS; i += LANES) {
+        const float *rows = values + (int64_t)i * columns;
+        prefetch_rows(rows + (int64_t)BLOCK_ROWS * columns, columns);
+        for (int32_t next = 0; next < columns; next += 4) {
+            const int32_t j = next < columns - 4 ? next : columns - 4;
+            load_four(rows + j, columns, offset + j, x + (int64_t)j * BLOCK_ROWS + i);
+        }
+    }
+}
+
+/* Magnitudes are compared as integers, which puts NaN above all. */
+static bool beyond_avx2(const float *x, int32_t columns, const float *limits)
+{
+    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
+    __m256i beyond = _mm256_setzero_si256();
+    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS) {
+        __m256i most = _mm256_setzero_si256();
+        for (int i = 0; i < BLOCK_ROWS; i += LANES)
+            most = _mm256_max_epi32(
+                most, _mm256_and_si256(_mm256_load_si256((const __m256i *)(x + i)), magnitude));
+        __m256i limit = _mm256_castps_si256(_mm256_set1_ps(limits[j]));
+        beyond = _mm256_or_si256(beyond, _mm256_cmpgt_epi32(most, limit));
+    }
+    return !_mm256_testz_si256(beyond, beyond);
+}
+
 /* The ranking so far of 8 rows. */
 struct ranking {
     __m256 best, second, label; /* label: the bits of an int32_t */
@@ -196,6 +277,18 @@ static uint64_t filter_avx2(const struct kmeans_filter *filter, const float *x, 
     default:
         return filter_wide(filter, x, labels, limits);
     }
+}
+
+static void scores_avx2(const struct kmeans_filter *filter, const float *x, int32_t first,
+                        float *scores)
+{
+    const __m256i lanes =
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(TILE), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    const float *centre = filter->centres + (int64_t)first * filter->columns;
+    __m256 sum = _mm256_maskload_ps(filter->halves + first, lanes);
+    for (int32_t j = 0; j < filter->columns; j++, x += BLOCK_ROWS, centre += TILE)
+        sum = _mm256_fnmadd_ps(_mm256_set1_ps(*x), _mm256_maskload_ps(centre, lanes), sum);
+    _mm256_maskstore_ps(scores, lanes, sum);
 }
 
 /* Distances of 16 rows to `count` (a literal) points. Multiply and add stay apart: the seeding
@@ -406,7 +499,10 @@ const struct kmeans_kernels *kmeans_kernels_avx2(void)
     static const struct kmeans_kernels kernels = {
         .name = "avx2",
         .tile = TILE,
+        .load = load_avx2,
+        .beyond = beyond_avx2,
         .filter = filter_avx2,
+        .scores = scores_avx2,
         .unsettled = unsettled_avx2,
         .move_rows = move_rows_avx2,
         .distances = distances_avx2,

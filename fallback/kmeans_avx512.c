@@ -12,6 +12,89 @@
 
 enum { LANES = 16, VECTORS = BLOCK_ROWS / LANES, TILE = 12, TILE_VECTORS = 2 };
 
+/* 16 rows from `rows` on, each `stride` long, and 4 columns. */
+ALWAYS_INLINE void load_four(const float *rows, int64_t stride, const float *offset, float *x)
+{
+    __m512 v[4], pairs[4];
+    for (int i = 0; i < 4; i++) { /* rows i, 4 + i, 8 + i and 12 + i side by side */
+        const float *row = rows + i * stride;
+        v[i] = _mm512_castps128_ps512(_mm_loadu_ps(row));
+        v[i] = _mm512_insertf32x4(v[i], _mm_loadu_ps(row + 4 * stride), 1);
+        v[i] = _mm512_insertf32x4(v[i], _mm_loadu_ps(row + 8 * stride), 2);
+        v[i] = _mm512_insertf32x4(v[i], _mm_loadu_ps(row + 12 * stride), 3);
+    }
+    for (int i = 0; i < 4; i += 2) {
+        pairs[i] = _mm512_unpacklo_ps(v[i], v[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_ps(v[i], v[i + 1]);
+    }
+    for (int j = 0; j < 4; j += 2) {
+        __m512 low = _mm512_shuffle_ps(pairs[j / 2], pairs[2 + j / 2], 0x44);
+        __m512 high = _mm512_shuffle_ps(pairs[j / 2], pairs[2 + j / 2], 0xee);
+        _mm512_store_ps(x + j * BLOCK_ROWS, _mm512_sub_ps(low, _mm512_set1_ps(offset[j])));
+        _mm512_store_ps(x + (j + 1) * BLOCK_ROWS,
+                        _mm512_sub_ps(high, _mm512_set1_ps(offset[j + 1])));
+    }
+}
+
+/* LANES rows that will be needed soon. */
+ALWAYS_INLINE void prefetch_rows(const float *rows, int32_t columns)
+{
+    for (int32_t j = 0; j < columns * LANES; j += 16)
+        _mm_prefetch((const char *)(rows + j), _MM_HINT_T0);
+}
+
+/* columns is a literal below 4. */
+ALWAYS_INLINE void load_few(const float *values, int32_t columns, const float *offset, float *x)
+{
+    for (int i = 0; i < BLOCK_ROWS; i += LANES)
+        prefetch_rows(values + (int64_t)(BLOCK_ROWS + i) * columns, columns);
+    for (int32_t j = 0; j < columns; j++)
+        for (int32_t i = 0; i < BLOCK_ROWS; i++)
+            x[j * BLOCK_ROWS + i] = values[i * columns + j] - offset[j];
+}
+
+/* The last four columns may overlap those before. */
+static void load_avx512(const float *values, int32_t columns, const float *offset, float *x)
+{
+    switch (columns) {
+    case 1:
+        load_few(values, 1, offset, x);
+        return;
+    case 2:
+        load_few(values, 2, offset, x);
+        return;
+    case 3:
+        load_few(values, 3, offset, x);
+        return;
+    default:
+        break;
+    }
+    for (int i = 0; i < BLOCK_ROWS; i += LANES) {
+        const float *rows = values + (int64_t)i * columns;
+        prefetch_rows(rows + (int64_t)BLOCK_ROWS * columns, columns);
+        for (int32_t next = 0; next < columns; next += 4) {
+            const int32_t j = next < columns - 4 ? next : columns - 4;
+            load_four(rows + j, columns, offset + j, x + (int64_t)j * BLOCK_ROWS + i);
+        }
+    }
+}
+
+/* Magnitudes are compared as integers, which puts NaN above all. */
+static bool beyond_avx512(const float *x, int32_t columns, const float *limits)
+{
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    __mmask16 beyond = 0;
+    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS) {
+        __m512i most = _mm512_setzero_si512();
+        for (int v = 0; v < VECTORS; v++)
+            most = _mm512_max_epi32(most,
+                                    _mm512_and_si512(_mm512_load_si512(x + v * LANES), magnitude));
+        __m512i limit = _mm512_castps_si512(_mm512_set1_ps(limits[j]));
+        beyond |= _mm512_cmpgt_epi32_mask(most, limit);
+    }
+    return beyond != 0;
+}
+
 /* The ranking so far of 16 rows. */
 struct ranking {
     __m512 best, second;
@@ -194,6 +277,22 @@ static uint64_t filter_avx512(const struct kmeans_filter *filter, const float *x
     default:
         return filter_wide(filter, x, labels, limits);
     }
+}
+
+static void scores_avx512(const struct kmeans_filter *filter, const float *x, int32_t first,
+                          float *scores)
+{
+    const __mmask16 lanes = (1 << TILE) - 1;
+    const float *centre = filter->centres + (int64_t)first * filter->columns;
+    __m512 sum = _mm512_maskz_loadu_ps(lanes, filter->halves + first);
+    __m512 odd = _mm512_setzero_ps(); /* columns in turn, so that one need not wait for the other */
+    for (int32_t j = 0; j < filter->columns; j++, x += BLOCK_ROWS, centre += TILE) {
+        __m512 next =
+            _mm512_fnmadd_ps(_mm512_set1_ps(*x), _mm512_maskz_loadu_ps(lanes, centre), sum);
+        sum = odd;
+        odd = next;
+    }
+    _mm512_mask_storeu_ps(scores, lanes, _mm512_add_ps(sum, odd));
 }
 
 static uint64_t unsettled_avx512(const float *limits, float drift)
@@ -446,7 +545,10 @@ const struct kmeans_kernels *kmeans_kernels_avx512(void)
     static const struct kmeans_kernels kernels = {
         .name = "avx512",
         .tile = TILE,
+        .load = load_avx512,
+        .beyond = beyond_avx512,
         .filter = filter_avx512,
+        .scores = scores_avx512,
         .unsettled = unsettled_avx512,
         .move_rows = move_rows_avx512,
         .distances = distances_avx512,

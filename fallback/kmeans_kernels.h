@@ -4,6 +4,7 @@
 #ifndef SPOT_FALLBACK_KMEANS_KERNELS_H
 #define SPOT_FALLBACK_KMEANS_KERNELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "numerics/int128.h"
@@ -20,6 +21,8 @@ enum { BLOCK_ROWS = 64 };
 
 /* For boxes: more than the rounding of their distances in float32. */
 #define NEAR_FACTOR (1.0f + 1e-5f)
+
+enum { MOST_TILE = 16 };
 
 /* Columns of a row of sums, filled up to whole vectors. */
 static inline int32_t padded_columns(int32_t columns)
@@ -76,7 +79,15 @@ struct centre_list {
 
 struct kmeans_kernels {
     const char *name;
-    int32_t tile; /* centres to a tile of the packed layout */
+    int32_t tile; /* centres to a tile of the packed layout, at most MOST_TILE */
+
+    /* 64 rows (BLOCK_ROWS, columns) row-major become a block; offset (columns) is taken off, which
+     * the caller makes sure is exact. */
+    void (*load)(const float *values, int32_t columns, const float *offset, float *x);
+
+    /* Whether a value of a block is NaN or of a larger magnitude than its column's limit; limits
+     * (columns) are finite and not negative. */
+    bool (*beyond)(const float *x, int32_t columns, const float *limits);
 
     /* For each row the lowest index among the smallest score_c = halves_c - sum_j x_j c_j, in
      * float32 with any order and contraction. Bit i of the result is set where the second smallest
@@ -85,6 +96,11 @@ struct kmeans_kernels {
      * limits may be NULL. */
     uint64_t (*filter)(const struct kmeans_filter *filter, const float *x, int32_t *labels,
                        struct filter_limits *limits);
+
+    /* The same scores of one row, x[j * BLOCK_ROWS], and the centres of the tile that begins at
+     * `first`: scores (tile). */
+    void (*scores)(const struct kmeans_filter *filter, const float *x, int32_t first,
+                   float *scores);
 
     /* The bits of the rows whose limit is not above the drift; NaN is not. */
     uint64_t (*unsettled)(const float *limits, float drift);

@@ -2,11 +2,27 @@
  * The filter is the float64 definition itself, so it never has to ask for a second look. */
 #include "fallback/kmeans_kernels.h"
 
+#include <math.h>
 #include <stddef.h>
 
 #include "fallback/near_box.h"
 #include "numerics/distance.h"
 #include "numerics/quantiser.h"
+
+static void load_ref(const float *values, int32_t columns, const float *offset, float *x)
+{
+    for (int32_t j = 0; j < columns; j++)
+        for (int32_t i = 0; i < BLOCK_ROWS; i++)
+            x[j * BLOCK_ROWS + i] = values[(int64_t)i * columns + j] - offset[j];
+}
+
+static bool beyond_ref(const float *x, int32_t columns, const float *limits)
+{
+    for (int32_t j = 0; j < columns; j++)
+        for (int32_t i = 0; i < BLOCK_ROWS; i++)
+            if (!(fabsf(x[j * BLOCK_ROWS + i]) <= limits[j])) return true;
+    return false;
+}
 
 /* Every row is looked at again. */
 static void forget_limits(struct filter_limits *limits)
@@ -35,6 +51,15 @@ static uint64_t filter_ref(const struct kmeans_filter *filter, const float *x, i
         }
     }
     return 0;
+}
+
+static void scores_ref(const struct kmeans_filter *filter, const float *x, int32_t first,
+                       float *scores)
+{
+    const float *centre = filter->centres + (int64_t)first * filter->columns;
+    scores[0] = filter->halves[first];
+    for (int32_t j = 0; j < filter->columns; j++)
+        scores[0] -= x[j * BLOCK_ROWS] * centre[j];
 }
 
 static uint64_t unsettled_ref(const float *limits, float drift)
@@ -124,7 +149,10 @@ const struct kmeans_kernels *kmeans_kernels_ref(void)
     static const struct kmeans_kernels kernels = {
         .name = "ref",
         .tile = 1,
+        .load = load_ref,
+        .beyond = beyond_ref,
         .filter = filter_ref,
+        .scores = scores_ref,
         .unsettled = unsettled_ref,
         .move_rows = move_rows_ref,
         .distances = distances_ref,

@@ -437,4 +437,5 @@ const struct backend_kmeans cuda_kmeans = {
     .assign = assign,
     .row64 = NULL,
     .assign64 = NULL,
+    .assign_looks = 0,
 };

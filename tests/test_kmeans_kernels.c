@@ -365,6 +365,82 @@ static void moved_rows_are_added_exactly(void)
         }
 }
 
+/* Rows become blocks, and back; nothing is written beyond a block. */
+static void blocks_are_the_rows(void)
+{
+    static float rows[(BLOCK_ROWS + 1) * MAX_D], offset[MAX_D];
+    static _Alignas(64) float x[MAX_D * BLOCK_ROWS + GUARD];
+    const struct kmeans_kernels *variants[3];
+    const int variants_found = find_variants(variants);
+    for (int32_t d = 1; d <= MAX_D; d += d < 40 ? 1 : 31)
+        for (int v = 0; v < variants_found; v++) {
+            int64_t wrong = 0;
+            for (int32_t i = 0; i < BLOCK_ROWS * d; i++)
+                rows[i + 1] = (float)uniform();
+            for (int32_t j = 0; j < d; j++)
+                offset[j] = j % 2 == 0 ? 0.0f : (float)uniform();
+            memset(x, 0xa5, sizeof x);
+            variants[v]->load(rows + 1, d, offset, x); /* as unaligned as rows may be */
+            for (int32_t i = 0; i < BLOCK_ROWS; i++)
+                for (int32_t j = 0; j < d; j++)
+                    wrong += x[j * BLOCK_ROWS + i] != rows[1 + i * d + j] - offset[j];
+            CU_ASSERT_EQUAL(wrong, 0);
+            const void *after = x + d * BLOCK_ROWS;
+            CU_ASSERT_EQUAL(guards_hurt(after, after, GUARD * sizeof(float)), 0);
+        }
+}
+
+static void values_beyond_their_limits_are_noticed(void)
+{
+    static const float bad[] = {1.5000001f, -1.5000001f, INFINITY, -INFINITY, NAN, -NAN};
+    static float limits[MAX_D];
+    const struct kmeans_kernels *variants[3];
+    const int variants_found = find_variants(variants);
+    for (int v = 0; v < variants_found; v++)
+        for (int32_t d = 1; d <= 9; d++) {
+            for (int32_t j = 0; j < d; j++)
+                limits[j] = j % 2 == 0 ? 1.5f : 0.0f;
+            for (int32_t i = 0; i < d * BLOCK_ROWS; i++)
+                problem.x[i] = i / BLOCK_ROWS % 2 != 0 ? -0.0f : i % 3 == 0 ? -1.5f : 1.5f;
+            CU_ASSERT_FALSE(variants[v]->beyond(problem.x, d, limits));
+            for (int32_t i = 0; i < d * BLOCK_ROWS; i += 7) {
+                const float kept = problem.x[i];
+                problem.x[i] = bad[i % 6];
+                CU_ASSERT_TRUE(variants[v]->beyond(problem.x, d, limits));
+                problem.x[i] = kept;
+            }
+        }
+}
+
+/* Of single rows, within the bound of their error that half the margin is. */
+static void scores_are_within_their_bound(void)
+{
+    const struct kmeans_kernels *variants[3];
+    const int variants_found = find_variants(variants);
+    for (int a = 0; a < DIMENSIONS; a++)
+        for (int v = 0; v < variants_found; v++) {
+            const int32_t k = cluster_counts[a % CLUSTER_COUNTS], tile = variants[v]->tile;
+            float scores[MOST_TILE];
+            int64_t wrong = 0;
+            make_blobs(dimensions[a], k, 10.0);
+            pack(tile);
+            for (int32_t i = 0; i < BLOCK_ROWS; i += 21)
+                for (int32_t c = 0; c < k; c++) {
+                    if (c % tile == 0)
+                        variants[v]->scores(&problem.filter, problem.x + i, c, scores);
+                    double score = 0.0;
+                    for (int32_t j = 0; j < problem.d; j++) {
+                        double centre = problem.exact[c * problem.d + j] - problem.offset[j];
+                        score +=
+                            centre * centre / 2 - (double)problem.x[j * BLOCK_ROWS + i] * centre;
+                    }
+                    wrong += fabs(score - (double)scores[c % tile]) >
+                             0.5 * (double)problem.filter.margin;
+                }
+            CU_ASSERT_EQUAL(wrong, 0);
+        }
+}
+
 static void distances_are_bit_equal(void)
 {
     static float points[MAX_POINTS * MAX_D];
@@ -561,6 +637,9 @@ int main(int argc, char **argv)
         {"rows stay within their limits", rows_stay_within_their_limits},
         {"scores beyond float32 are ties", scores_beyond_float32_are_ties},
         {"moved rows are added exactly", moved_rows_are_added_exactly},
+        {"blocks are the rows", blocks_are_the_rows},
+        {"values beyond their limits are noticed", values_beyond_their_limits_are_noticed},
+        {"scores are within their bound", scores_are_within_their_bound},
         {"distances are bit-equal", distances_are_bit_equal},
         {"potentials are equal", potentials_are_equal},
         {"moments are equal", moments_are_equal},

@@ -215,6 +215,9 @@ struct backend_kmeans {
     int (*assign64)(struct backend *backend, int32_t k, int32_t columns, const double *centres,
                     const double *offset, int64_t rows, const double *values, int32_t *labels,
                     double *distances, struct spot_error *err);
+    /* 1: assign's rows need not have been looked at before. Its offset may be NULL, and a value
+     * that is not finite is SPOT_EDATA. */
+    int assign_looks;
 };
 
 /* ---- mixture -------------------------------------------------------------------------------- */

@@ -392,6 +392,24 @@ static int check_squares(const double *minimum, const double *maximum, int32_t c
     return SPOT_OK;
 }
 
+/* A look at all rows: what each column can take off exactly, and that every value is finite. */
+static int find_offsets(spot_engine *engine, const struct spot_matrix *data, double **offset,
+                        struct spot_error *err)
+{
+    int status;
+    const int32_t columns = data->columns;
+    double *ranges = spot_alloc(3 * (int64_t)columns, sizeof *ranges); /* (3, columns) */
+    *offset = ranges;
+    if (ranges == NULL) return spot_fail_memory(err, "the columns' ranges");
+    double *minimum = ranges + columns, *maximum = minimum + columns;
+    SPOT_TRY(column_ranges(data, engine_pool(engine), minimum, maximum, err));
+    SPOT_TRY(check_squares(minimum, maximum, columns, err));
+    for (int32_t j = 0; j < columns; j++)
+        (*offset)[j] = exact_offset(minimum[j], maximum[j]);
+out:
+    return status;
+}
+
 /* Nearest centres of a batch in memory. */
 static int assign_batch(spot_engine *engine, const spot_kmeans *model, const double *offset,
                         const struct spot_matrix *rows, int32_t *labels, double *squares,
@@ -411,33 +429,29 @@ int kmeans_assign_rows(spot_engine *engine, const spot_kmeans *model,
                        struct spot_error *err)
 {
     int status = SPOT_OK;
-    int32_t columns = model->result.columns;
-    double *ranges = NULL; /* (3, columns): minimum, maximum, offset */
+    bool looks = false; /* the backend looks at the rows itself */
+    double *offset = NULL;
     struct row_batches batches = {0};
     struct spot_matrix batch;
     int64_t first;
-    const struct engine_job job = {data->rows, columns, model->result.k, 1, 0, 1};
+    const struct engine_job job = {data->rows, data->columns, model->result.k, 1, 0, 1};
     if (rows_wide(data)) SPOT_TRY(engine_choose(engine, &job, err));
-    ranges = spot_alloc(3 * (int64_t)columns, sizeof *ranges);
-    if (ranges == NULL) {
-        status = spot_fail_memory(err, "the columns' ranges");
-        goto out;
-    }
-    SPOT_TRY(column_ranges(data, engine_pool(engine), ranges, ranges + columns, err));
-    SPOT_TRY(check_squares(ranges, ranges + columns, columns, err));
-    for (int32_t j = 0; j < columns; j++)
-        ranges[2 * columns + j] = exact_offset(ranges[j], ranges[columns + j]);
+    looks = engine->tables->kmeans->assign_looks && !rows_wide(data);
+    if (!looks) SPOT_TRY(find_offsets(engine, data, &offset, err));
     SPOT_TRY(row_batches_open(&batches, data, 0, err));
     for (;;) {
         SPOT_TRY(row_batches_next(&batches, &first, &batch, err));
         if (batch.rows == 0) break;
-        SPOT_TRY(assign_batch(engine, model, ranges + 2 * columns, &batch,
-                              labels == NULL ? NULL : labels + first,
+        SPOT_TRY(assign_batch(engine, model, offset, &batch, labels == NULL ? NULL : labels + first,
                               squares == NULL ? NULL : squares + first, err));
     }
 out:
     row_batches_close(&batches);
-    free(ranges);
+    free(offset);
+    offset = NULL;
+    /* Where the value is. */
+    if (status == SPOT_EDATA && looks) (void)find_offsets(engine, data, &offset, err);
+    free(offset);
     return status;
 }
 
