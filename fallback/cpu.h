@@ -62,6 +62,7 @@ int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_o
                  struct spot_error *err);
 int cpu_data_moments(struct backend_data *data, const double *scale, struct column_moments *moments,
                      struct spot_error *err);
+int32_t cpu_data_runs(struct backend_data *data, int32_t wanted, int64_t run_bytes);
 void cpu_data_close(struct backend_data *data);
 
 static inline float *data_block(const struct backend_data *data, int64_t block)

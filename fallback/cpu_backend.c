@@ -143,6 +143,7 @@ const struct backend_tables *cpu_backend(void)
         .data_put = cpu_data_put,
         .data_map = cpu_data_map,
         .data_moments = cpu_data_moments,
+        .data_runs = cpu_data_runs,
         .data_close = cpu_data_close,
         .data_open64 = cpu_data_open64,
         .data_put64 = cpu_data_put64,

@@ -10,7 +10,10 @@
 
 /* Bytes that a block of 64 rows takes beside its values, at most: weight, count, label, limits,
  * distance and rounded term. */
-enum { ROW_STATE = BLOCK_ROWS * (8 + 4 + 4 + 4 + 4 + 8) + 4 };
+enum {
+    RUN_STATE = BLOCK_ROWS * (4 + 4 + 4 + 8) + 4, /* the last five, of each run */
+    ROW_STATE = BLOCK_ROWS * (8 + 4) + RUN_STATE,
+};
 
 static int open_data(struct backend *backend, int64_t rows, int32_t columns, bool wide,
                      const double *offset, const float *largest, struct backend_data **out,
@@ -75,6 +78,13 @@ void cpu_data_close(struct backend_data *data)
     free(data->offset);
     free(data->largest);
     free(data);
+}
+
+int32_t cpu_data_runs(struct backend_data *data, int32_t wanted, int64_t run_bytes)
+{
+    const int64_t room = data->backend->host.memory / 8;
+    if (run_bytes > 0 && wanted > room / run_bytes) wanted = (int32_t)(room / run_bytes);
+    return cpu_rows_divide(&data->arrays, wanted > 1 ? wanted : 1, RUN_STATE);
 }
 
 struct put {

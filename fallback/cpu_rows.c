@@ -12,6 +12,18 @@ static const int64_t SMALLEST_WINDOW = 512 << 10, LARGEST_WINDOW = 64 << 20; /* 
 
 /* ---- Arrays ---------------------------------------------------------------------------------- */
 
+static void set_window(struct cpu_rows *rows, size_t block_bytes)
+{
+    const int threads = rows->backend->host.threads;
+    rows->window = rows->window_bytes / (int64_t)block_bytes;
+    rows->share = (rows->window + threads - 1) / threads;
+}
+
+static int64_t with_runs(const struct cpu_rows *rows, int32_t runs, size_t run_bytes)
+{
+    return (int64_t)(rows->block_bytes + (size_t)(runs - 1) * run_bytes);
+}
+
 int cpu_rows_open(struct cpu_rows *rows, const struct backend *backend, int64_t blocks,
                   size_t block_bytes, struct spot_error *err)
 {
@@ -31,9 +43,20 @@ int cpu_rows_open(struct cpu_rows *rows, const struct backend *backend, int64_t 
                          (long long)(limit >> 20),
                          (long long)((limit - room + 4 * least) >> 20) + 1,
                          (long long)((limit - room) >> 20));
-    rows->window = bytes / (int64_t)block_bytes;
-    rows->share = (rows->window + backend->host.threads - 1) / backend->host.threads;
+    rows->window_bytes = bytes;
+    rows->block_bytes = block_bytes;
+    set_window(rows, block_bytes);
     return SPOT_OK;
+}
+
+int32_t cpu_rows_divide(struct cpu_rows *rows, int32_t wanted, size_t run_bytes)
+{
+    const int64_t least = rows->backend->host.threads * (TASK_BLOCKS + INT64_C(1));
+    int32_t runs = rows->window > 0 ? wanted : 1;
+    while (runs > 1 && rows->window_bytes / with_runs(rows, runs, run_bytes) < least)
+        runs--;
+    if (rows->window > 0) set_window(rows, (size_t)with_runs(rows, runs, run_bytes));
+    return runs;
 }
 
 static void release(const struct cpu_rows *rows, const struct cpu_array *array)
@@ -123,24 +146,39 @@ void cpu_rows_done(const struct cpu_rows *rows, int64_t first, int64_t end)
     }
 }
 
-static void read_ahead(const struct cpu_rows *rows, const struct row_pass *pass, int64_t first,
-                       int64_t end)
+/* Passes over the same rows that go from window to window together. */
+struct joint {
+    struct cpu_rows *rows;
+    const struct row_pass *const *passes; /* (count) */
+    int32_t count;
+};
+
+static bool is_wanted(const struct joint *joint, int64_t first, int64_t end)
 {
+    for (int32_t i = 0; i < joint->count; i++) {
+        const struct row_pass *pass = joint->passes[i];
+        if (pass->wanted == NULL || pass->wanted(pass->arg, first, end)) return true;
+    }
+    return false;
+}
+
+static void read_ahead(const struct joint *joint, int64_t first, int64_t end)
+{
+    const struct cpu_rows *rows = joint->rows;
     if (end > rows->blocks) end = rows->blocks;
-    if (first >= end || (pass->wanted != NULL && !pass->wanted(pass->arg, first, end))) return;
+    if (first >= end || !is_wanted(joint, first, end)) return;
     for (int32_t i = 0; i < rows->count; i++) {
         const int64_t bytes = (int64_t)rows->arrays[i].block_bytes;
         scratch_ahead(rows->arrays[i].base, first * bytes, end * bytes);
     }
 }
 
-/* Tells the host how far the pass is. */
+/* Tells the host how far the passes are. */
 static void tell(const struct cpu_rows *rows, int64_t first, int64_t end)
 {
     const struct backend_host *host = &rows->backend->host;
     int64_t bytes = 0;
     if (host->streamed == NULL) return;
-    if (end > rows->blocks) end = rows->blocks;
     for (int32_t i = 0; i < rows->count; i++)
         bytes += (int64_t)rows->arrays[i].block_bytes;
     host->streamed(host->arg, first * bytes, end * bytes, rows->blocks * bytes);
@@ -158,29 +196,83 @@ static void window_task(void *arg, int64_t task, int worker)
     window->pass->task(window->pass->arg, window->first + task, worker);
 }
 
-static void pass_by_windows(struct cpu_rows *rows, const struct row_pass *pass)
+/* Most tasks of a pass between two calls of its finish(). */
+static int64_t step_of(const struct cpu_rows *rows, const struct row_pass *pass)
+{
+    const int64_t step = cpu_rows_step(rows, pass->task_blocks);
+    return pass->most_tasks > 0 && pass->most_tasks < step ? pass->most_tasks : step;
+}
+
+/* One pass's tasks of blocks [first, end). */
+static void work_on(const struct cpu_rows *rows, const struct row_pass *pass, int64_t first,
+                    int64_t end)
 {
     const struct backend_host *host = &rows->backend->host;
-    const int64_t blocks = pass->task_blocks, tasks = (rows->blocks + blocks - 1) / blocks;
-    int64_t step = cpu_rows_step(rows, blocks);
-    if (pass->most_tasks > 0 && pass->most_tasks < step) step = pass->most_tasks;
-    read_ahead(rows, pass, 0, step * blocks);
-    for (int64_t first = 0; first < tasks; first += step) {
-        const int64_t count = tasks - first < step ? tasks - first : step;
-        struct window window = {pass, first};
-        read_ahead(rows, pass, (first + step) * blocks, (first + 2 * step) * blocks);
+    const int64_t tasks = (end + pass->task_blocks - 1) / pass->task_blocks;
+    const int64_t step = step_of(rows, pass);
+    for (int64_t task = first / pass->task_blocks; task < tasks; task += step) {
+        const int64_t count = tasks - task < step ? tasks - task : step;
+        struct window window = {pass, task};
         host->parallel(host->parallel_arg, count, window_task, &window);
-        if (pass->finish != NULL) pass->finish(pass->arg, first, count);
-        const int64_t end = (first + count) * blocks;
-        cpu_rows_done(rows, first * blocks, end < rows->blocks ? end : rows->blocks);
-        tell(rows, first * blocks, end);
+        if (pass->finish != NULL) pass->finish(pass->arg, task, count);
+    }
+}
+
+/* Tasks and steps are powers of two, so the longest step is a whole number of every other. */
+static void pass_by_windows(const struct joint *joint)
+{
+    const struct cpu_rows *rows = joint->rows;
+    int64_t blocks = 0;
+    for (int32_t i = 0; i < joint->count; i++) {
+        const int64_t step = step_of(rows, joint->passes[i]) * joint->passes[i]->task_blocks;
+        if (step > blocks) blocks = step;
+    }
+    read_ahead(joint, 0, blocks);
+    for (int64_t first = 0; first < rows->blocks; first += blocks) {
+        const int64_t end = first + blocks < rows->blocks ? first + blocks : rows->blocks;
+        read_ahead(joint, end, end + blocks);
+        for (int32_t i = 0; i < joint->count; i++)
+            work_on(rows, joint->passes[i], first, end);
+        cpu_rows_done(rows, first, end);
+        tell(rows, first, end);
+    }
+}
+
+/* What a run asks for. */
+struct request {
+    struct cpu_rows *rows;
+    const struct row_pass *pass;
+    bool made;
+};
+
+/* Makes the passes of up to so many runs at once. */
+enum { MOST_TOGETHER = 64 };
+
+static void make_requests(void *const *requests, int32_t count)
+{
+    for (int32_t first = 0; first < count; first++) {
+        const struct row_pass *passes[MOST_TOGETHER];
+        struct joint joint = {((struct request *)requests[first])->rows, passes, 0};
+        for (int32_t i = first; i < count && joint.count < MOST_TOGETHER; i++) {
+            struct request *request = requests[i];
+            if (request->made || request->rows != joint.rows) continue;
+            passes[joint.count++] = request->pass;
+            request->made = true;
+        }
+        if (joint.count > 0) pass_by_windows(&joint);
     }
 }
 
 void cpu_rows_pass(struct cpu_rows *rows, const struct row_pass *pass)
 {
+    const struct backend_host *host = &rows->backend->host;
     if (rows->window > 0) {
-        pass_by_windows(rows, pass);
+        struct request request = {rows, pass, false};
+        void *requests[] = {&request};
+        if (host->together != NULL)
+            host->together(host->arg, &request, make_requests);
+        else
+            make_requests(requests, 1);
         return;
     }
     const int64_t tasks = (rows->blocks + pass->task_blocks - 1) / pass->task_blocks;

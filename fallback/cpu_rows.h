@@ -1,7 +1,8 @@
 /* The large arrays beside a set of rows, and the passes over them. Where memory is limited and the
  * arrays exceed it they are temporary files (base/scratch.h), and a pass goes window by window: the
  * next one is read ahead, finished ones leave memory. Tasks see pointers and blocks either way, in
- * the same cut, so results do not depend on it. This is the only place that knows windows. */
+ * the same cut, so results do not depend on it. Passes of runs that are made side by side go over
+ * the windows together. This is the only place that knows windows. */
 #ifndef SPOT_FALLBACK_CPU_ROWS_H
 #define SPOT_FALLBACK_CPU_ROWS_H
 
@@ -21,6 +22,8 @@ struct cpu_rows {
     int64_t blocks;
     int64_t window; /* blocks that are in memory at a time; 0: all, in plain memory */
     int64_t share;  /* of each thread in a window */
+    int64_t window_bytes;
+    size_t block_bytes; /* of all arrays, at most, with one run's */
     struct cpu_array *arrays;
     int32_t count;
 };
@@ -30,6 +33,10 @@ struct cpu_rows {
 int cpu_rows_open(struct cpu_rows *rows, const struct backend *backend, int64_t blocks,
                   size_t block_bytes, struct spot_error *err);
 void cpu_rows_close(struct cpu_rows *rows);
+
+/* Makes room in the windows for the arrays of several runs, `run_bytes` a block each, of which one
+ * run's are counted already: as many as `wanted`, or fewer, or 1 where rows do not stream. */
+int32_t cpu_rows_divide(struct cpu_rows *rows, int32_t wanted, size_t run_bytes);
 
 /* One array, uninitialised; `what` is named in errors. cpu_rows_free accepts NULL. */
 int cpu_rows_alloc(struct cpu_rows *rows, size_t block_bytes, const char *what, void *array,

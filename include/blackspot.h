@@ -184,6 +184,14 @@ SPOT_API int spot_checkpoint_save(const spot_checkpoint *checkpoint, const char 
 SPOT_API int spot_checkpoint_load(const char *path, spot_checkpoint **checkpoint,
                                   struct spot_error *err);
 
+/* Has the fits that are given this checkpoint write it to PATH too, as spot_checkpoint_save does,
+ * at the end of an iteration that comes `seconds` after the last time or later; 0: after each. So
+ * not even a process that is killed loses more. What a fit finds does not depend on it; a file that
+ * cannot be written is a warning in the log. Nobody removes it. PATH is copied.
+ * Errors: SPOT_EUSAGE (seconds is negative or not finite), SPOT_ENOMEM. */
+SPOT_API int spot_checkpoint_every(spot_checkpoint *checkpoint, const char *path, double seconds,
+                                   struct spot_error *err);
+
 /* ---- KMeans --------------------------------------------------------------------------------- */
 
 enum spot_kmeans_init {

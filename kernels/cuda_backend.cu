@@ -272,6 +272,7 @@ extern "C" __attribute__((visibility("default"))) const struct backend_tables *s
         .data_put = cuda_data_put,
         .data_map = cuda_data_map,
         .data_moments = cuda_data_moments,
+        .data_runs = NULL,
         .data_close = cuda_data_close,
         .data_open64 = NULL,
         .data_put64 = NULL,

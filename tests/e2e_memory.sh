@@ -66,6 +66,7 @@ both() { # both LIMIT ARGUMENTS...: trains with and without a limit
 both 24 train kmeans --input rows.npy --k 5 --n-init 2 --max-iter 6
 says stderr 'rows stream through temporary files'
 both 24 train kmeans --input rows.npy --k 30 --init random --n-init 2 --max-iter 3
+both 24 train kmeans --input rows.npy --k 6 --n-init 10 --max-iter 4
 both 24 train kmeans --input few.npy --k 4
 both 24 train kmeans --input few.npy --k 4 --compact off --max-iter 4
 both 24 train gmm --input rows.npy --k 3 --max-iter 3

@@ -26,6 +26,7 @@
 /* ---- What the engine lends a backend -------------------------------------------------------- */
 
 typedef void backend_task(void *arg, int64_t task, int worker);
+typedef void backend_together(void *const *requests, int32_t count);
 
 struct backend_host {
     int threads;
@@ -36,6 +37,10 @@ struct backend_host {
     void (*log)(void *arg, enum spot_log_level level, const char *text); /* may be NULL */
     /* Told of a pass over rows that stream: bytes [from, to) of `total` are done. May be NULL. */
     void (*streamed)(void *arg, int64_t from, int64_t to, int64_t total);
+    /* Where runs are made side by side (data_runs), a pass over rows that stream waits here for
+     * those of the other runs; then `together` makes all that were requested, each request being
+     * what one call brought. Alone: at once. May be NULL. */
+    void (*together)(void *arg, void *request, backend_together *together);
     void *arg;
     int64_t memory;      /* resident memory the process may take, in bytes; 0: as much as it likes.
                             What must be rows' memory beyond that goes to temporary files */
@@ -99,6 +104,11 @@ struct backend_core {
     /* Moments of every column: scale (columns) in, moments (columns) out. */
     int (*data_moments)(struct backend_data *data, const double *scale,
                         struct column_moments *moments, struct spot_error *err);
+    /* Into how many of `wanted` runs, 1 at least, the memory for rows that stream is divided from
+     * now on: so many are best made side by side, since each pass over the rows then serves all of
+     * them (backend_host.together). run_bytes: what one takes beside the rows. Asked while no run
+     * has per-row state; 1 where the rows are in memory. May be NULL: always 1. */
+    int32_t (*data_runs)(struct backend_data *data, int32_t wanted, int64_t run_bytes);
     void (*data_close)(struct backend_data *data);
 
     /* The same for rows of float64: a handle that they are put into by data_put64. offset is exact

@@ -58,6 +58,27 @@ out:
     return status;
 }
 
+static int host_stopped(void *arg)
+{
+    return engine_is_stopped(arg);
+}
+
+static void host_log(void *arg, enum spot_log_level level, const char *text)
+{
+    engine_log(arg, level, "%s", text);
+}
+
+static void host_streamed(void *arg, int64_t from, int64_t to, int64_t total)
+{
+    const struct spot_engine_options *options = &((spot_engine *)arg)->options;
+    options->streamed(options->arg, from, to, total);
+}
+
+static void host_together(void *arg, void *request, backend_together *together)
+{
+    turns_meet(((spot_engine *)arg)->turns, request, together);
+}
+
 /* Copies the caller's texts, and notes what a backend is lent. */
 static int keep_options(spot_engine *engine, struct spot_error *err)
 {
@@ -71,10 +92,11 @@ static int keep_options(spot_engine *engine, struct spot_error *err)
         .threads = pool_threads(engine->pool),
         .parallel = run_on_pool,
         .parallel_arg = engine->pool,
-        .stopped = options->stopped,
-        .log = options->log,
-        .streamed = options->streamed,
-        .arg = options->arg,
+        .stopped = host_stopped,
+        .log = options->log != NULL ? host_log : NULL,
+        .streamed = options->streamed != NULL ? host_streamed : NULL,
+        .together = host_together,
+        .arg = engine,
         .memory = options->memory,
         .scratch = engine->scratch,
     };
@@ -224,16 +246,54 @@ struct spot_pool *engine_pool(struct spot_engine *engine)
     return engine->pool;
 }
 
+/* ---- Callbacks ------------------------------------------------------------------------------- */
+
+void engine_call(const spot_engine *engine, void (*call)(void *arg), void *arg)
+{
+    turns_call(engine->turns, call, arg);
+}
+
+struct question {
+    const struct spot_engine_options *options;
+    int answer;
+};
+
+static void ask(void *arg)
+{
+    struct question *question = arg;
+    question->answer = question->options->stopped(question->options->arg);
+}
+
+int engine_is_stopped(spot_engine *engine)
+{
+    struct question question = {&engine->options, turns_failed(engine->turns)};
+    if (question.answer == 0 && engine->options.stopped != NULL)
+        engine_call(engine, ask, &question);
+    return question.answer;
+}
+
+struct line {
+    const struct spot_engine_options *options;
+    enum spot_log_level level;
+    char text[512];
+};
+
+static void write_line(void *arg)
+{
+    const struct line *line = arg;
+    line->options->log(line->options->arg, line->level, line->text);
+}
+
 void engine_log(const struct spot_engine *engine, enum spot_log_level level, const char *format,
                 ...)
 {
-    if (engine->options.log == NULL) return;
-    char text[512];
+    struct line line = {.options = &engine->options, .level = level};
     va_list args;
+    if (engine->options.log == NULL) return;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(line.text, sizeof line.text, format, args);
     va_end(args);
-    engine->options.log(engine->options.arg, level, text);
+    engine_call(engine, write_line, &line);
 }
 
 /* ---- What there is -------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include "backend/backend.h"
 #include "base/pool.h"
+#include "base/turns.h"
 
 struct spot_engine {
     const struct backend_tables *tables; /* of the device in use */
@@ -16,8 +17,13 @@ struct spot_engine {
     struct spot_pool *pool;
     struct spot_engine_options options; /* without the caller's texts */
     char *scratch;                      /* folder for temporary files, or NULL */
+    struct turns *turns;                /* while runs are made side by side, else NULL */
 };
 
+/* The caller's callbacks, on the caller's thread also from a job of `turns`. engine_is_stopped is
+ * not 0 when the caller asks to stop, or another job has failed. */
+int engine_is_stopped(spot_engine *engine);
+void engine_call(const spot_engine *engine, void (*call)(void *arg), void *arg);
 void engine_log(const struct spot_engine *engine, enum spot_log_level level, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
 

@@ -4,11 +4,13 @@
 #include "models/checkpoint.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -131,6 +133,7 @@ void spot_checkpoint_free(spot_checkpoint *checkpoint)
         free(checkpoint->fits[i].state);
     free(checkpoint->fits);
     free(checkpoint->path);
+    free(checkpoint->save_path);
     free(checkpoint);
 }
 
@@ -296,6 +299,47 @@ int spot_checkpoint_save(const spot_checkpoint *checkpoint, const char *path,
 out:
     writer_abandon(out.writer);
     return status;
+}
+
+/* ---- In time -------------------------------------------------------------------------------- */
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+int spot_checkpoint_every(spot_checkpoint *checkpoint, const char *path, double seconds,
+                          struct spot_error *err)
+{
+    if (!(seconds >= 0) || isinf(seconds))
+        return spot_fail(err, SPOT_EUSAGE,
+                         "a checkpoint every %g seconds: it is finite and not "
+                         "negative",
+                         seconds);
+    char *copy = spot_copy_text(path);
+    if (copy == NULL) return spot_fail_memory(err, "the checkpoint");
+    free(checkpoint->save_path);
+    checkpoint->save_path = copy;
+    checkpoint->every = seconds;
+    checkpoint->due = now() + seconds;
+    return SPOT_OK;
+}
+
+bool checkpoint_is_due(const spot_checkpoint *checkpoint)
+{
+    return checkpoint != NULL && checkpoint->save_path != NULL && now() >= checkpoint->due;
+}
+
+void checkpoint_write(spot_checkpoint *checkpoint, const spot_engine *engine)
+{
+    struct spot_error err = {0};
+    if (spot_checkpoint_save(checkpoint, checkpoint->save_path, &err) < 0)
+        engine_log(engine, SPOT_LOG_WARNING, "no checkpoint: %s", err.message);
+    else
+        engine_log(engine, SPOT_LOG_DEBUG, "%s holds the training so far", checkpoint->save_path);
+    checkpoint->due = now() + checkpoint->every;
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */

@@ -4,6 +4,8 @@
 #ifndef SPOT_MODELS_CHECKPOINT_H
 #define SPOT_MODELS_CHECKPOINT_H
 
+#include <stdbool.h>
+
 #include "backend/engine.h"
 #include "blackspot.h"
 
@@ -43,7 +45,17 @@ struct spot_checkpoint {
     struct checkpoint_fit *fits; /* (count) no two with the same k */
     int64_t count, capacity;
     char *path; /* it was read from, or NULL */
+
+    char *save_path; /* it goes to in time, or NULL */
+    double every;    /* seconds */
+    double due;      /* on the clock of checkpoint_is_due */
 };
+
+/* Whether a fit should put itself in and have the file written; NULL: no. Looks at a clock: it
+ * decides when something is written, never what is computed. */
+bool checkpoint_is_due(const spot_checkpoint *checkpoint);
+/* Writes the file that is due. That it cannot be written is no reason to end a fit: a warning. */
+void checkpoint_write(spot_checkpoint *checkpoint, const spot_engine *engine);
 
 /* The fit with head->k, or NULL. Refuses one of another kind, other rows or options: SPOT_EUSAGE,
  * and values that no such fit has: SPOT_EFORMAT. */

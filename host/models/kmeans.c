@@ -1,13 +1,11 @@
 /* KMeans through the public interface: checks, statistics, compaction, several runs of which the
  * best is kept, and scoring. */
-#define _POSIX_C_SOURCE 200809L
 #include "models/kmeans.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -16,7 +14,6 @@
 #include "models/kmeans_fit.h"
 #include "models/minibatch.h"
 #include "models/row_batches.h"
-#include "numerics/direction.h"
 
 struct spot_kmeans_options spot_kmeans_defaults(void)
 {
@@ -146,7 +143,7 @@ int kmeans_fit_open(struct kmeans_fit *fit, struct spot_error *err)
     if (fit->centres == NULL || fit->partial.sums == NULL || fit->partial.weights == NULL ||
         fit->partial.sizes == NULL || fit->far == NULL || fit->row == NULL || fit->shifted == NULL)
         return spot_fail_memory(err, "the clusters");
-    if (!fit->is_sample) SPOT_TRY(measure_tolerance(fit, err));
+    if (!fit->is_sample && fit->whole == NULL) SPOT_TRY(measure_tolerance(fit, err));
     SPOT_TRY(
         fit->backend->open(fit->data->handle, k, &fit->data->statistics.quantiser, &fit->run, err));
 out:
@@ -155,6 +152,7 @@ out:
 
 void kmeans_fit_close(struct kmeans_fit *fit)
 {
+    kmeans_parts_close(fit);
     fit->backend->close(fit->run);
     free(fit->centres);
     free(fit->partial.sums);
@@ -165,6 +163,7 @@ void kmeans_fit_close(struct kmeans_fit *fit)
     free(fit->shifted);
     free(fit->kept);
     free(fit->before);
+    free(fit->begun);
 }
 
 int kmeans_shifted_row(struct kmeans_fit *fit, int64_t row, double *values, int64_t *weight,
@@ -185,84 +184,6 @@ int kmeans_row(struct kmeans_fit *fit, int64_t row, double *values, struct spot_
     int status = kmeans_shifted_row(fit, row, values, &weight, &label, err);
     for (int32_t j = 0; status == SPOT_OK && j < fit->matrix->columns; j++)
         values[j] += fit->data->statistics.offset[j];
-    return status;
-}
-
-/* Copies the current run into the model. */
-static void keep_run(const struct kmeans_fit *fit, spot_kmeans *model)
-{
-    size_t k = (size_t)fit->options->k, cells = k * (size_t)fit->matrix->columns;
-    const struct quantiser *q = &fit->data->statistics.quantiser;
-    memcpy(model->centres, fit->centres, cells * sizeof *model->centres);
-    memcpy(model->sizes, fit->partial.sizes, k * sizeof *model->sizes);
-    for (size_t c = 0; c < k; c++)
-        model->weights[c] = int128_to_double(fit->partial.weights[c]) / q->weight_scale;
-    model->result.inertia = int128_to_double(fit->inertia) / q->distance_scale / q->weight_scale;
-    if (q->spherical) model->result.inertia /= 2.0; /* |x - c|^2 = 2 (1 - cos) */
-    model->result.iterations = fit->iterations;
-    model->result.converged = fit->converged;
-    model->result.best_run = fit->run_index;
-    model->result.near_ties =
-        (double)fit->near_ties / ((double)fit_data_rows(fit->data) * fit->iterations);
-}
-
-/* The current run's labels, of original rows. */
-static int keep_labels(struct kmeans_fit *fit, struct spot_error *err)
-{
-    int status = SPOT_OK;
-    const struct compacted *merged = &fit->data->compacted;
-    int32_t *labels = fit->options->labels, *groups = NULL;
-    if (labels == NULL) return SPOT_OK;
-    if (merged->groups == 0) {
-        SPOT_TRY(fit->backend->labels(fit->run, 0, fit->matrix->rows, labels, err));
-    } else {
-        groups = spot_alloc(merged->groups, sizeof *groups);
-        if (groups == NULL) return spot_fail_memory(err, "the labels of equal rows");
-        SPOT_TRY(fit->backend->labels(fit->run, 0, merged->groups, groups, err));
-        for (int64_t i = 0; i < fit->matrix->rows; i++)
-            labels[i] = groups[merged->group_of_row[i]];
-    }
-    fit->has_labels = true;
-out:
-    free(groups);
-    return status;
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* Initial centres for a run. */
-static int start_run(struct kmeans_fit *fit, struct spot_error *err)
-{
-    const double started = now();
-    int status = kmeans_seed(fit, err);
-    for (int64_t c = 0; fit->options->metric == SPOT_METRIC_COSINE && c < fit->options->k; c++)
-        make_unit(fit->centres + c * fit->matrix->columns, fit->matrix->columns);
-    fit->init_seconds += now() - started;
-    fit->iterations = fit->converged = 0;
-    if (status >= 0) fit->stage = STAGE_ITERATING;
-    return status;
-}
-
-int kmeans_fit_runs(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err)
-{
-    int status = SPOT_OK;
-    for (; fit->run_index < fit->n_init; fit->run_index++, fit->stage = STAGE_START) {
-        if (fit->stage == STAGE_START) SPOT_TRY(start_run(fit, err));
-        SPOT_TRY(kmeans_lloyd(fit, err));
-        engine_log(fit->engine, SPOT_LOG_DEBUG, "run %d: %d iterations, %lld near ties",
-                   (int)fit->run_index, (int)fit->iterations, (long long)fit->near_ties);
-        if (fit->run_index > 0 && int128_compare(fit->inertia, fit->best) >= 0) continue;
-        fit->best = fit->inertia;
-        keep_run(fit, model);
-        SPOT_TRY(keep_labels(fit, err));
-    }
-    model->result.init_seconds = fit->init_seconds;
-out:
     return status;
 }
 
@@ -322,7 +243,7 @@ static int fit_rows(spot_engine *engine, const struct spot_matrix *data,
         SPOT_TRY(kmeans_assign_rows(engine, model, data, options->labels, NULL, err));
 out:
     if (status == SPOT_ESTOPPED || status == SPOT_OK) {
-        int left = kmeans_leave(&fit, model, err);
+        int left = kmeans_leave(&fit, err);
         if (left < 0) status = left;
     }
     kmeans_fit_close(&fit);

@@ -33,9 +33,16 @@ struct checkpoint_head kmeans_head(const struct kmeans_fit *fit)
     };
 }
 
-/* What a run that is done leaves, beside its model's arrays. */
-enum { BEST_WORDS = 7 };
+/* What a run that is done leaves, beside its model's arrays; and one that has begun, beside its
+ * centres. */
+enum { BEST_WORDS = 7, BEGUN_WORDS = 3 };
 
+static int64_t begun_words(const struct checkpoint_head *head)
+{
+    return BEGUN_WORDS + head->k * head->columns;
+}
+
+/* Of the current run and the best one; those of later runs that have begun follow. */
 static int64_t words_of(const struct checkpoint_head *head)
 {
     const int64_t cells = head->k * head->columns;
@@ -82,24 +89,78 @@ static bool all_finite(const double *values, int64_t count)
     return true;
 }
 
-int kmeans_resume(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err)
+/* ---- Back ------------------------------------------------------------------------------------ */
+
+int kmeans_keep_open(struct kmeans_fit *fit, struct spot_error *err)
 {
-    spot_checkpoint *checkpoint = fit->options->checkpoint;
-    const struct checkpoint_fit *found;
     const int64_t cells = (int64_t)fit->options->k * fit->matrix->columns;
-    if (checkpoint == NULL) return SPOT_OK;
+    if (fit->options->checkpoint == NULL) return SPOT_OK;
     fit->kept = spot_alloc(cells, sizeof *fit->kept);
     fit->before = spot_alloc(cells, sizeof *fit->before);
     if (fit->kept == NULL || fit->before == NULL) return spot_fail_memory(err, "the checkpoint");
-    fit->head = kmeans_head(fit);
-    int status = checkpoint_rows(fit->matrix, engine_pool(fit->engine), &fit->head.values, err);
-    if (status < 0) return status;
-    status = checkpoint_find(checkpoint, &fit->head, kmeans_option_words, &found, err);
-    if (status < 0 || found == NULL) return status;
+    return SPOT_OK;
+}
+
+void kmeans_take_begun(struct kmeans_fit *fit, const struct kmeans_fit *whole)
+{
+    const int64_t index = fit->run_index - whole->begun_first;
+    int64_t figures[BEGUN_WORDS];
+    fit->stage = STAGE_START;
+    if (index < 0 || index >= whole->begun_count) return;
+    const uint64_t *at = whole->begun + index * begun_words(&whole->head);
+    words_get(&at, figures, BEGUN_WORDS);
+    words_get(&at, fit->centres, whole->head.k * whole->head.columns);
+    fit->stage = (enum checkpoint_stage)figures[0];
+    fit->iterations = (int32_t)figures[1];
+    fit->converged = figures[2] != 0;
+    kmeans_keep(fit, fit->centres);
+}
+
+/* Whether these can be runs that have begun. */
+static bool begun_are_good(const struct kmeans_fit *fit)
+{
+    const int64_t words = begun_words(&fit->head);
+    for (int32_t i = 0; i < fit->begun_count; i++) {
+        const uint64_t *at = fit->begun + i * words;
+        int64_t figures[BEGUN_WORDS];
+        words_get(&at, figures, BEGUN_WORDS);
+        if (figures[0] < STAGE_START || figures[0] > STAGE_ENDED || figures[1] < 0 ||
+            figures[1] > fit->options->max_iter)
+            return false;
+        for (int64_t j = 0; j < words - BEGUN_WORDS; j++) {
+            double value;
+            words_get(&at, &value, 1);
+            if (!isfinite(value)) return false;
+        }
+    }
+    return true;
+}
+
+/* The words after those of the current run and the best one. */
+static int get_begun(const uint64_t *at, struct kmeans_fit *fit, int64_t count,
+                     struct spot_error *err)
+{
+    const int64_t words = begun_words(&fit->head);
+    const spot_checkpoint *checkpoint = fit->options->checkpoint;
+    if (count == 0) return SPOT_OK;
+    if (count < 0 || count % words != 0 || count / words > fit->n_init - 1 - fit->run_index)
+        return checkpoint_refuse(checkpoint, fit->head.k, err);
+    fit->begun = spot_alloc(count, sizeof *fit->begun);
+    if (fit->begun == NULL) return spot_fail_memory(err, "the checkpoint");
+    words_get(&at, fit->begun, count);
+    fit->begun_first = fit->run_index + 1;
+    fit->begun_count = (int32_t)(count / words);
+    return begun_are_good(fit) ? SPOT_OK : checkpoint_refuse(checkpoint, fit->head.k, err);
+}
+
+static int take_up(struct kmeans_fit *fit, const struct checkpoint_fit *found, spot_kmeans *model,
+                   struct spot_error *err)
+{
+    const int64_t cells = (int64_t)fit->options->k * fit->matrix->columns;
     const struct checkpoint_head *head = &found->head;
     if (head->run > fit->n_init || head->iterations > fit->options->max_iter ||
-        (head->run == fit->n_init && head->stage != STAGE_START) || head->count != words_of(head))
-        return checkpoint_refuse(checkpoint, head->k, err);
+        (head->run == fit->n_init && head->stage != STAGE_START) || head->count < words_of(head))
+        return checkpoint_refuse(fit->options->checkpoint, head->k, err);
     const uint64_t *at = found->state;
     fit->run_index = (int32_t)head->run;
     fit->stage = (enum checkpoint_stage)head->stage;
@@ -109,10 +170,31 @@ int kmeans_resume(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error 
     if (head->run > 0) get_best(&at, fit, model);
     if ((fit->stage != STAGE_START && !all_finite(fit->centres, cells)) ||
         !all_finite(model->centres, cells))
-        return checkpoint_refuse(checkpoint, head->k, err);
-    checkpoint_log(fit->engine, head, fit->n_init);
-    return SPOT_OK;
+        return checkpoint_refuse(fit->options->checkpoint, head->k, err);
+    if (fit->stage != STAGE_START) kmeans_keep(fit, fit->centres);
+    return get_begun(at, fit, head->count - words_of(head), err);
 }
+
+int kmeans_resume(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err)
+{
+    spot_checkpoint *checkpoint = fit->options->checkpoint;
+    const struct checkpoint_fit *found;
+    int status = SPOT_OK;
+    fit->model = model;
+    if (checkpoint == NULL) return SPOT_OK;
+    SPOT_TRY(kmeans_keep_open(fit, err));
+    fit->head = kmeans_head(fit);
+    SPOT_TRY(checkpoint_rows(fit->matrix, engine_pool(fit->engine), &fit->head.values, err));
+    SPOT_TRY(checkpoint_find(checkpoint, &fit->head, kmeans_option_words, &found, err));
+    if (found == NULL) return SPOT_OK;
+    SPOT_TRY(take_up(fit, found, model, err));
+    checkpoint_log(fit->engine, &found->head, fit->n_init);
+out:
+    if (status < 0) fit->head.k = 0;
+    return status;
+}
+
+/* ---- There ----------------------------------------------------------------------------------- */
 
 void kmeans_keep(struct kmeans_fit *fit, const double *centres)
 {
@@ -121,20 +203,69 @@ void kmeans_keep(struct kmeans_fit *fit, const double *centres)
     fit->kept_iterations = fit->iterations;
 }
 
-int kmeans_leave(struct kmeans_fit *fit, const spot_kmeans *model, struct spot_error *err)
+/* The run itself, where runs are not made side by side. */
+static const struct kmeans_fit *current_run(const struct kmeans_fit *fit)
 {
+    return fit->parts_count > 0 ? &fit->parts[0] : fit;
+}
+
+/* How many runs after the current one may have begun. */
+static int32_t later_runs(const struct kmeans_fit *fit)
+{
+    const int32_t taken = fit->begun_first + fit->begun_count - 1 - fit->run_index;
+    int32_t later = fit->parts_count > 1 ? fit->parts_count - 1 : 0;
+    while (later > 0 && fit->parts[later].stage == STAGE_START)
+        later--;
+    return taken > later && fit->begun_count > 0 ? taken : later;
+}
+
+/* Run `later` after the current one. */
+static void put_begun(uint64_t **at, const struct kmeans_fit *fit, int32_t later)
+{
+    const int64_t cells = fit->head.k * fit->head.columns;
+    const int64_t index = fit->run_index + later - fit->begun_first;
+    if (later >= fit->parts_count) { /* taken from a checkpoint, and not yet its turn */
+        words_put(at, fit->begun + index * begun_words(&fit->head), BEGUN_WORDS + cells);
+        return;
+    }
+    const struct kmeans_fit *run = &fit->parts[later];
+    const bool begun = run->stage != STAGE_START;
+    const int64_t figures[BEGUN_WORDS] = {run->stage, begun ? run->kept_iterations : 0,
+                                          begun ? run->converged : 0};
+    words_put(at, figures, BEGUN_WORDS);
+    if (begun) words_put(at, run->kept, cells);
+    for (int64_t i = 0; i < cells && !begun; i++)
+        words_put(at, &(double){0.0}, 1);
+}
+
+int kmeans_leave(struct kmeans_fit *fit, struct spot_error *err)
+{
+    const struct kmeans_fit *run = current_run(fit);
     struct checkpoint_head *head = &fit->head;
     uint64_t *at;
     /* Nothing to leave: not yet compared with what is there, or before the first step. */
-    if (head->k == 0 || (fit->run_index == 0 && fit->stage == STAGE_START)) return SPOT_OK;
+    if (head->k == 0) return SPOT_OK;
+    const int32_t later = later_runs(fit);
+    if (fit->run_index == 0 && run->stage == STAGE_START && later == 0) return SPOT_OK;
     head->run = fit->run_index;
-    head->stage = fit->stage;
-    head->iterations = fit->stage == STAGE_START ? 0 : fit->kept_iterations;
-    head->converged = fit->stage == STAGE_START ? 0 : fit->converged;
-    head->count = words_of(head);
+    head->stage = run->stage;
+    head->iterations = run->stage == STAGE_START ? 0 : run->kept_iterations;
+    head->converged = run->stage == STAGE_START ? 0 : run->converged;
+    head->count = words_of(head) + later * begun_words(head);
     int status = checkpoint_put(fit->options->checkpoint, head, &at, err);
     if (status < 0) return status;
-    if (fit->stage != STAGE_START) words_put(&at, fit->kept, head->k * head->columns);
-    if (fit->run_index > 0) put_best(&at, fit, model);
+    if (run->stage != STAGE_START) words_put(&at, run->kept, head->k * head->columns);
+    if (fit->run_index > 0) put_best(&at, fit, fit->model);
+    for (int32_t i = 1; i <= later; i++)
+        put_begun(&at, fit, i);
     return SPOT_OK;
+}
+
+int kmeans_leave_in_time(struct kmeans_fit *part, struct spot_error *err)
+{
+    struct kmeans_fit *fit = part->whole != NULL ? part->whole : part;
+    if (!checkpoint_is_due(fit->options->checkpoint)) return SPOT_OK;
+    int status = kmeans_leave(fit, err);
+    if (status == SPOT_OK) checkpoint_write(fit->options->checkpoint, fit->engine);
+    return status;
 }

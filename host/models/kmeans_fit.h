@@ -40,6 +40,14 @@ struct kmeans_fit {
     double *kept, *before;       /* (k, columns) to go on from, and before this step; or NULL */
     int32_t kept_iterations;     /* that led to `kept` */
     struct checkpoint_head head; /* k 0: nothing to compare with yet */
+    spot_kmeans *model;          /* the best of the runs before the current one */
+    uint64_t *begun;             /* (begun_count, words of a run) from run `begun_first` on */
+    int32_t begun_first, begun_count;
+
+    /* runs made side by side (kmeans_runs.c) */
+    struct kmeans_fit *parts; /* (parts_count) from the current run on; or NULL */
+    int32_t parts_count;
+    struct kmeans_fit *whole; /* that this is a part of, or NULL */
 };
 
 /* Opens everything but the data: engine, backend, options, matrix, data and n_init are given. Close
@@ -47,8 +55,10 @@ struct kmeans_fit {
 int kmeans_fit_open(struct kmeans_fit *fit, struct spot_error *err);
 void kmeans_fit_close(struct kmeans_fit *fit);
 
-/* Makes all runs and copies the best one into the model. The labels are those of the last. */
+/* Makes all runs and copies the best one into the model (kmeans_runs.c). Where rows stream, several
+ * runs share each pass over them. The labels of a single run stay in fit->run. */
 int kmeans_fit_runs(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err);
+void kmeans_parts_close(struct kmeans_fit *fit);
 
 /* Initial centres of run `run_index` into fit->centres (kmeans_seed.c). */
 int kmeans_seed(struct kmeans_fit *fit, struct spot_error *err);
@@ -62,10 +72,16 @@ extern const struct checkpoint_option kmeans_option_words[];
 
 /* Takes up the fit that options->checkpoint holds, if it holds this one. */
 int kmeans_resume(struct kmeans_fit *fit, spot_kmeans *model, struct spot_error *err);
+/* Room for what a checkpoint needs, where there is one. */
+int kmeans_keep_open(struct kmeans_fit *fit, struct spot_error *err);
 /* Centres (k, columns) that the run can go on from, found in fit->iterations. */
 void kmeans_keep(struct kmeans_fit *fit, const double *centres);
-/* Leaves the fit in options->checkpoint. */
-int kmeans_leave(struct kmeans_fit *fit, const spot_kmeans *model, struct spot_error *err);
+/* Leaves the fit in options->checkpoint; the second, of a fit or a part, when the time has come
+ * (spot_checkpoint_every), in its file too. */
+int kmeans_leave(struct kmeans_fit *fit, struct spot_error *err);
+int kmeans_leave_in_time(struct kmeans_fit *fit, struct spot_error *err);
+/* The state of run fit->run_index, if `whole` took it from a checkpoint; else it begins. */
+void kmeans_take_begun(struct kmeans_fit *fit, const struct kmeans_fit *whole);
 
 /* A row of the handle without its offset, and its weight and label. */
 int kmeans_shifted_row(struct kmeans_fit *fit, int64_t row, double *values, int64_t *weight,

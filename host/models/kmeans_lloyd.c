@@ -77,6 +77,17 @@ out:
     return status;
 }
 
+struct news {
+    const struct spot_kmeans_options *options;
+    const struct spot_kmeans_progress *progress;
+};
+
+static void tell(void *arg)
+{
+    const struct news *news = arg;
+    news->options->progress(news->options->progress_arg, news->progress);
+}
+
 static void report(const struct kmeans_fit *fit, const struct kmeans_event *event)
 {
     const struct spot_kmeans_options *options = fit->options;
@@ -89,7 +100,8 @@ static void report(const struct kmeans_fit *fit, const struct kmeans_event *even
         .moved = event->moved,
         .shift = event->shift,
     };
-    options->progress(options->progress_arg, &progress);
+    struct news news = {options, &progress};
+    engine_call(fit->engine, tell, &news);
 }
 
 /* Steps until something happens. One at a time where somebody looks; for a checkpoint the centres
@@ -123,7 +135,10 @@ static int iterate(struct kmeans_fit *fit, bool *settled, struct spot_error *err
         bool relocated = event.kind == KMEANS_EMPTY;
         if (relocated) SPOT_TRY(update_with_empty(fit, &event, err));
         report(fit, &event);
-        if (event.kind == KMEANS_STEPS) continue;
+        if (event.kind == KMEANS_STEPS) {
+            SPOT_TRY(kmeans_leave_in_time(fit, err));
+            continue;
+        }
         fit->converged = 1;
         *settled = event.kind == KMEANS_STABLE && !relocated;
         break;

@@ -82,8 +82,7 @@ int kmeans_seed_plusplus(struct kmeans_fit *fit, struct spot_error *err)
     if (k > 1) SPOT_TRY(fit->backend->seed_try(fit->run, 1, &row, &potential, err));
     SPOT_TRY(keep_centre(fit, 0, row, err));
     for (int32_t c = 1; c < k; c++) {
-        const struct spot_engine_options *asked = &fit->engine->options;
-        if (asked->stopped != NULL && asked->stopped(asked->arg) != 0) {
+        if (engine_is_stopped(fit->engine)) {
             status = spot_fail(err, SPOT_ESTOPPED, "stopped at initial centre %d", (int)c + 1);
             goto out;
         }
