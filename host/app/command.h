@@ -23,7 +23,8 @@ struct command {
 };
 
 extern const struct command command_prepare, command_train_kmeans, command_train_gmm, command_score,
-    command_sample, command_info, command_devices, command_bench_kmeans, command_bench_read;
+    command_evaluate, command_sample, command_info, command_devices, command_bench_kmeans,
+    command_bench_read;
 
 /* All subcommands, NULL-terminated. */
 extern const struct command *const commands[];

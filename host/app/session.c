@@ -295,7 +295,8 @@ static bool in_config(const struct session *session, const struct stat *target)
 
 static bool is_read(const struct session *session, const struct stat *target)
 {
-    static const enum option_id files[] = {OPTION_CONFIG, OPTION_MODEL, OPTION_INIT};
+    static const enum option_id files[] = {OPTION_CONFIG, OPTION_MODEL, OPTION_INIT,
+                                           OPTION_PREDICTIONS, OPTION_LABELS};
     const struct arguments *arguments = &session->arguments;
     bool found = in_config(session, target);
     for (int i = 0; i < arguments->inputs.count && !found; i++)
