@@ -9,6 +9,7 @@
 #include "fallback/cpu.h"
 #include "fallback/forest_plan.h"
 #include "fallback/forest_walk.h"
+#include "fallback/shapley.h"
 
 /* Rows of a task, so that the trees of a group serve many blocks while they are in cache; fewer
  * where there are many outputs. Below FEW_ROWS a block is not worth its ranks. */
@@ -353,4 +354,5 @@ const struct backend_trees cpu_trees = {
     .plan = plan_open,
     .plan_close = forest_plan_close,
     .score = score,
+    .contributions = shapley_contributions,
 };

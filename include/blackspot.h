@@ -472,6 +472,10 @@ enum spot_forest_output {
     SPOT_FOREST_MARGIN, /* (rows, outputs) before the link */
     SPOT_FOREST_LABEL,  /* (rows, 1) a classifier's class: the lowest of the likeliest */
     SPOT_FOREST_LEAF,   /* (rows, trees) number of the leaf in each tree used */
+    /* (rows, outputs, features + 1) what each feature gave to the margin, and last the mean with
+     * the base margin: exact Shapley values along the covers of the training rows (TreeSHAP), in
+     * float64. A row's sum is its margin, with the leaves added in float64. */
+    SPOT_FOREST_CONTRIBUTIONS,
 };
 
 struct spot_forest_options {
@@ -505,7 +509,7 @@ SPOT_API int64_t spot_forest_width(const spot_forest *forest,
  * With an engine the rows are shared among its threads; with NULL all is done by the calling
  * thread, and any number of threads may score one forest at the same time.
  * Errors: SPOT_EDATA (too few columns), SPOT_EUSAGE (iterations that are not there, labels of a
- * regressor), SPOT_ENOMEM. */
+ * regressor, contributions of linear leaves or without covers in the model), SPOT_ENOMEM. */
 SPOT_API int spot_forest_score(spot_engine *engine, const spot_forest *forest,
                                const struct spot_forest_rows *rows,
                                const struct spot_forest_options *options, double *out,

@@ -33,6 +33,8 @@ cp "$trees/xgboost/3.2.0_squared.json" trees.json
 head -c 2000 trees.json >cut_trees.json
 sed 's/"name":"gbtree"/"name":"gblinear"/' trees.json >linear.json
 sed 's/"attributes":{}/"attributes":{"blackspot_encoder":"{"}/' trees.json >bare_encoder.json
+sed 's/"sum_hessian":\[[^]]*\]/"sum_hessian":[]/g' trees.json >coverless.json
+cp "$trees/lightgbm/4.7.0_linear.txt" linear.txt
 head -n 30 "$trees/lightgbm/4.7.0_binary.txt" >cut_light.txt
 mkdir folder
 listing() {

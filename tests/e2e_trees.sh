@@ -45,6 +45,25 @@ expect 0 score --model "$model" --input rows.csv --input rest.csv.gz --output on
     --output-kind margin
 same all_scores.csv one.csv "two files"
 
+# ---- Contributions: XGBoost's (which it computes in float32), and they add up to the margin.
+expect 0 score --model "$model" --input rows.csv --output why.csv --output-kind contributions
+is columns 28
+[ "$(head -n 1 why.csv | cut -d, -f1,13,28)" = place,vma,bias ] || fail "$(head -n 1 why.csv)"
+paste -d, why.csv "$reference" | awk -F, '
+    NR > 1 {
+        sum = 0
+        for (i = 1; i <= 28; i++) sum += $i
+        if ((sum - $29)^2 > 1e-10 || ($13 - $34)^2 > 1e-12 || ($28 - $35)^2 > 1e-12) {
+            print NR, sum, $0
+            exit 1
+        }
+    }' || fail "contributions"
+expect 0 score --model "$model" --input rows.csv --output why.npy --output-kind contributions
+head -c 128 why.npy | grep -aq "'descr': '<f8'.*'shape': (200, 28)" || fail "why.npy"
+BLACKSPOT_CPU=ref expect 0 score --model "$model" --input rows.csv --output again.npy \
+    --output-kind contributions --threads 1
+same why.npy again.npy "contributions in plain C"
+
 # ---- .npy: one dimension for one column, two for several.
 expect 0 score --model "$model" --input rows.csv --output value.npy
 head -c 128 value.npy | grep -aq "'descr': '<f8'.*'shape': (200,)" || fail "value.npy"
@@ -123,6 +142,9 @@ expect 0 score --model classes.json --input six.csv --output six_scores.csv
 [ "$(head -n 1 six_scores.csv)" = proba_0,proba_1,proba_2 ] || fail "$(head -n 1 six_scores.csv)"
 expect 0 score --model classes.json --input six.csv --output six.npy
 head -c 128 six.npy | grep -aq "'shape': (2, 3)" || fail "six.npy"
+expect 0 score --model classes.json --input six.csv --output six_why.csv --output-kind contributions
+[ "$(head -n 1 six_why.csv | cut -d, -f1,7,8,21)" = x0:0,bias:0,x0:1,bias:2 ] ||
+    fail "$(head -n 1 six_why.csv)"
 expect 2 score --model classes.json --input six.csv --output six.csv.gz --base-margin a
 says stderr '^blackspot score: --base-margin names 1 columns, but each row has 3 margins$'
 

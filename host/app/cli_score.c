@@ -36,7 +36,8 @@ static const struct argp_option score_options[] = {
      "with the metric cosine) or both (default); "
      "of a mixture label, proba (a column for each component), log_likelihood or both (label and "
      "log-likelihood, default); for .npy label is the default; of trees value (default), margin, "
-     "label or leaf",
+     "label, leaf or contributions (what each feature gave to the margin, exact Shapley values, "
+     "and the bias: they add up to the margin)",
      1},
     {0, 0, 0, 0, "Trees:", 2},
     {"iterations", OPTION_KEY(OPTION_ITERATIONS), "A:B", 0,

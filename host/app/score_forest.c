@@ -11,9 +11,9 @@
 #include "base/memory.h"
 #include "data/writer.h"
 
-enum { PART_CELLS = 1 << 21, NAME_ROOM = 24 };
+enum { PART_CELLS = 1 << 21 };
 
-static const char *const kinds[] = {"value", "margin", "label", "leaf", NULL};
+static const char *const kinds[] = {"value", "margin", "label", "leaf", "contributions", NULL};
 
 struct forest_scoring {
     struct session *session;
@@ -74,7 +74,8 @@ int forest_iterations(const struct arguments *arguments, struct spot_forest_opti
 static int choose_output(struct forest_scoring *job, struct spot_error *err)
 {
     static const enum spot_forest_output outputs[] = {SPOT_FOREST_VALUE, SPOT_FOREST_MARGIN,
-                                                      SPOT_FOREST_LABEL, SPOT_FOREST_LEAF};
+                                                      SPOT_FOREST_LABEL, SPOT_FOREST_LEAF,
+                                                      SPOT_FOREST_CONTRIBUTIONS};
     const struct arguments *arguments = &job->session->arguments;
     int32_t choice = 0;
     int status;
@@ -132,19 +133,37 @@ static bool is_probability(const spot_forest *forest)
     return forest->classes > 0 && (forest->link == LINK_SIGMOID || forest->link == LINK_SOFTMAX);
 }
 
-/* One column is called by its kind, several are numbered. */
+/* One column is called by its kind, several are numbered; contributions are called by the features,
+ * with the number of the output behind where there are several. */
+static char *column_name(const struct forest_scoring *job, int32_t i)
+{
+    const spot_forest *forest = job->model.forest;
+    const int32_t group = forest->forest.features + 1, feature = i % group;
+    const enum spot_forest_output output = job->options.output;
+    const char *word = output == SPOT_FOREST_MARGIN  ? "margin"
+                       : output == SPOT_FOREST_LABEL ? "label"
+                       : output == SPOT_FOREST_LEAF  ? "leaf"
+                       : is_probability(forest)      ? "proba"
+                                                     : "value";
+    char *name = NULL;
+    int length;
+    if (output != SPOT_FOREST_CONTRIBUTIONS)
+        length = asprintf(&name, job->width > 1 ? "%s_%d" : "%s", word, (int)i);
+    else if (feature == group - 1 || forest->features != NULL)
+        length =
+            asprintf(&name, forest->forest.outputs > 1 ? "%s:%d" : "%s",
+                     feature == group - 1 ? "bias" : forest->features[feature], (int)(i / group));
+    else
+        length = asprintf(&name, forest->forest.outputs > 1 ? "x%d:%d" : "x%d", (int)feature,
+                          (int)(i / group));
+    return length < 0 ? NULL : name;
+}
+
 static int name_columns(struct forest_scoring *job, struct spot_error *err)
 {
     const enum spot_forest_output output = job->options.output;
-    const char *word = output == SPOT_FOREST_MARGIN        ? "margin"
-                       : output == SPOT_FOREST_LABEL       ? "label"
-                       : output == SPOT_FOREST_LEAF        ? "leaf"
-                       : is_probability(job->model.forest) ? "proba"
-                                                           : "value";
     for (int32_t i = 0; i < job->width; i++) {
-        char name[NAME_ROOM];
-        snprintf(name, sizeof name, job->width > 1 ? "%s_%d" : "%s", word, (int)i);
-        job->names[i] = spot_copy_text(name);
+        job->names[i] = column_name(job, i);
         if (job->names[i] == NULL) return spot_fail_memory(err, "the names");
         job->is_label[i] = output == SPOT_FOREST_LABEL || output == SPOT_FOREST_LEAF;
     }

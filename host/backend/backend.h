@@ -310,6 +310,12 @@ struct backend_trees {
     int (*score)(const struct forest_plan *plan, const struct backend_host *host,
                  const struct spot_forest_rows *rows, int32_t first, int32_t trees, double *margins,
                  int32_t *leaves, struct spot_error *err);
+    /* Adds to out (rows, outputs, features + 1) what each feature gave to the margins by these
+     * trees, exact Shapley values along the covers in float64, and behind the features the mean.
+     * No linear leaves. Reentrant, as score. Errors: SPOT_EUSAGE (no covers), SPOT_ENOMEM. */
+    int (*contributions)(const struct forest *forest, const struct backend_host *host,
+                         const struct spot_forest_rows *rows, int32_t first, int32_t trees,
+                         double *out, struct spot_error *err);
     /* Training: binned columns beside the data, node numbers and margins per row. */
     int (*open)(struct backend_data *data, const uint16_t *bins_per_column, struct trees_run **run,
                 struct spot_error *err);

@@ -328,6 +328,8 @@ int64_t spot_forest_width(const spot_forest *model, const struct spot_forest_opt
     case SPOT_FOREST_LEAF:
         choose_trees(model, options, &range, NULL);
         return range.trees;
+    case SPOT_FOREST_CONTRIBUTIONS:
+        return model->forest.outputs * ((int64_t)model->forest.features + 1);
     default:
         return model->forest.outputs;
     }
@@ -430,6 +432,27 @@ static int score_parts(const struct backend_host *host, const spot_forest *model
     return status;
 }
 
+/* The bias begins as the base margin. */
+static int score_contributions(const struct backend_host *host, const spot_forest *model,
+                               const struct spot_forest_rows *rows,
+                               const struct spot_forest_options *options,
+                               const struct tree_range *range, double *out, struct spot_error *err)
+{
+    const struct forest *forest = &model->forest;
+    const int64_t slots = rows->rows * forest->outputs, width = (int64_t)forest->features + 1;
+    const double *base = options->base_margin;
+    if (forest->linear_constant != NULL)
+        return spot_fail(err, SPOT_EUSAGE,
+                         "contributions of linear trees are not defined: their leaves depend on "
+                         "features beside the splits");
+    for (int64_t i = 0; i < slots; i++) {
+        memset(out + i * width, 0, (size_t)(width - 1) * sizeof *out);
+        out[(i + 1) * width - 1] = base != NULL ? base[i] : model->base_margin[i % forest->outputs];
+    }
+    return cpu_backend()->trees->contributions(forest, host, rows, range->first, range->trees, out,
+                                               err);
+}
+
 int spot_forest_score(spot_engine *engine, const spot_forest *model,
                       const struct spot_forest_rows *rows,
                       const struct spot_forest_options *options, double *out,
@@ -446,6 +469,8 @@ int spot_forest_score(spot_engine *engine, const spot_forest *model,
                          "a label was asked for, but the model with objective %.60s is a regressor",
                          model->objective);
     const struct backend_host *host = engine != NULL ? engine_host(engine) : NULL;
+    if (options->output == SPOT_FOREST_CONTRIBUTIONS)
+        return score_contributions(host, model, rows, options, &range, out, err);
     if (options->output == SPOT_FOREST_LABEL || options->output == SPOT_FOREST_LEAF)
         return score_parts(host, model, rows, options, &range, out, err);
     return score_margins(host, model, rows, options, &range, out, out, err);

@@ -18,4 +18,7 @@ table = pandas.DataFrame({"margin": model.predict(matrix, output_margin=True).as
 table["label"] = (table["margin"] > 0).astype(int)
 leaves = model.predict(matrix, pred_leaf=True).astype(int)
 table["first_leaf"], table["last_leaf"] = leaves[:, 0], leaves[:, -1]
+contributions = model.predict(matrix, pred_contribs=True)
+table["vma"] = contributions[:, rows.columns.get_loc("vma")].astype(float)  # the speed limit's
+table["bias"] = contributions[:, -1].astype(float)
 table.to_csv(sys.stdout, index=False)
