@@ -176,7 +176,8 @@ struct workplace {
 };
 
 /* Log densities: near components alone, if that is the quicker way. */
-static void find_densities(const struct mixture_run *run, const float *x, struct workplace *place)
+static void find_densities(const struct mixture_run *run, struct block_values x,
+                           struct workplace *place)
 {
     const struct mixture_pack *pack = &run->space.pack;
     const struct mixture_kernels *kernels = run->kernels;
@@ -203,7 +204,7 @@ static double find_responsibilities(const struct mixture_run *run, int64_t block
         by_draw(run, block, weights, place->density);
         return 0.0;
     default:
-        find_densities(run, data_block(run->data, block), place);
+        find_densities(run, data_values(run->data, block), place);
         return run->kernels->responsibilities(pack, weights, place->density, log_likelihood);
     }
 }
@@ -211,9 +212,14 @@ static double find_responsibilities(const struct mixture_run *run, int64_t block
 /* The block that comes next is on its way while this one is worked on. */
 static void fetch_block(const struct backend_data *data, int64_t block)
 {
-    const float *x = data_block(data, block);
-    for (int64_t i = 0; i < (int64_t)data->columns * BLOCK_ROWS; i += 16)
-        __builtin_prefetch(x + i);
+    const int64_t cells = (int64_t)data->columns * BLOCK_ROWS;
+    if (data->wide != NULL) {
+        for (int64_t i = 0; i < cells; i += 8)
+            __builtin_prefetch(data_wide(data, block) + i);
+        return;
+    }
+    for (int64_t i = 0; i < cells; i += 16)
+        __builtin_prefetch(data_block(data, block) + i);
 }
 
 static void pass_task(void *arg, int64_t task, int worker)
@@ -226,6 +232,7 @@ static void pass_task(void *arg, int64_t task, int worker)
                               .density = run->density + (int64_t)worker * pack->k * BLOCK_ROWS,
                               .sums = run->sums + worker * pack->k * run->room};
     double *part = run->parts + task % run->step * run->part;
+    const struct block_values nothing = {NULL, NULL};
     _Alignas(64) double weights[BLOCK_ROWS];
     const int64_t first = task * run->task_blocks;
     const int64_t end =
@@ -238,7 +245,7 @@ static void pass_task(void *arg, int64_t task, int worker)
         if (b + 1 < end) fetch_block(data, b + 1);
         part[0] += find_responsibilities(run, b, weights, &place);
         if (run->mode != LIKELIHOOD_ONLY)
-            run->kernels->add(pack, place.ready ? NULL : data_block(data, b), place.density,
+            run->kernels->add(pack, place.ready ? nothing : data_values(data, b), place.density,
                               place.work, place.sums);
         cpu_rows_passed(&data->arrays, first, b);
     }
@@ -393,4 +400,5 @@ const struct backend_mixture cpu_mixture = {
     .labelled = labelled_pass,
     .drawn = drawn_pass,
     .score = cpu_mixture_score,
+    .score64 = cpu_mixture_score64,
 };

@@ -29,6 +29,9 @@ static inline double mixture_work(const struct mixture_pack *pack)
     return pack->k * (2.0 * (double)mixture_terms(pack->covariance, pack->columns) + 30.0);
 }
 
+int cpu_mixture_score64(struct backend *backend, const struct mixture_parameters *parameters,
+                        int64_t rows, const double *values, int32_t *labels,
+                        double *responsibilities, double *log_likelihood, struct spot_error *err);
 int cpu_mixture_score(struct backend *backend, const struct mixture_parameters *parameters,
                       int64_t rows, const float *values, int32_t *labels, double *responsibilities,
                       double *log_likelihood, struct spot_error *err);

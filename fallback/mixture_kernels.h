@@ -6,7 +6,7 @@
 #define SPOT_FALLBACK_MIXTURE_KERNELS_H
 
 #include "backend/backend.h"
-#include "fallback/kmeans_kernels.h"
+#include "fallback/kmeans_wide.h"
 
 /* Shares below this times the component's weight count as 0. */
 #define MIXTURE_LOG_NEGLIGIBLE (-83.177661667193436) /* log 2^-120 */
@@ -34,13 +34,13 @@ struct mixture_kernels {
     const char *name;
 
     /* log weight_c + log N(x_i | c): density (k, BLOCK_ROWS), never below MIXTURE_FLOOR. */
-    void (*densities)(const struct mixture_pack *pack, const float *x, double *space,
+    void (*densities)(const struct mixture_pack *pack, struct block_values x, double *space,
                       double *density);
 
     /* The same for a mixture with a head, MIXTURE_FLOOR where a row's share is below the
      * component's cutoff. Returns 0 where so many are not that densities() is cheaper: it is still
      * to be done. May be NULL. */
-    int (*near_densities)(const struct mixture_pack *pack, const float *x, double *space,
+    int (*near_densities)(const struct mixture_pack *pack, struct block_values x, double *space,
                           double *density);
 
     /* Turns log densities (k, BLOCK_ROWS) into weights[i] * responsibility. log_likelihood
@@ -48,10 +48,10 @@ struct mixture_kernels {
     double (*responsibilities)(const struct mixture_pack *pack, const double *weights,
                                double *density, double *log_likelihood);
 
-    /* Adds the block to the sums of all components: (k, sums_room) in an order of its own. x NULL:
-     * the block that near_densities() left in space. */
-    void (*add)(const struct mixture_pack *pack, const float *x, const double *responsibilities,
-                double *space, double *sums);
+    /* Adds the block to the sums of all components: (k, sums_room) in an order of its own. x of
+     * NULLs: the block that near_densities() left in space. */
+    void (*add)(const struct mixture_pack *pack, struct block_values x,
+                const double *responsibilities, double *space, double *sums);
     int64_t (*sums_room)(enum mixture_covariance covariance, int32_t columns);
 
     /* The sums of one component in plain order: weight, means (columns), squares. */

@@ -144,7 +144,7 @@ static uint64_t other_rows(const struct mixture_pack *pack, int32_t c, const dou
     return bits;
 }
 
-static int near_densities(const struct mixture_pack *pack, const float *x, double *space,
+static int near_densities(const struct mixture_pack *pack, struct block_values x, double *space,
                           double *density)
 {
     _Alignas(64) double chosen[BLOCK_ROWS], best[BLOCK_ROWS];

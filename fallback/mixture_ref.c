@@ -59,7 +59,7 @@ static double squared_norm(const struct mixture_pack *pack, int32_t c, const dou
     }
 }
 
-static void densities_ref(const struct mixture_pack *pack, const float *x, double *space,
+static void densities_ref(const struct mixture_pack *pack, struct block_values x, double *space,
                           double *density)
 {
     const int32_t d = pack->columns;
@@ -68,7 +68,7 @@ static void densities_ref(const struct mixture_pack *pack, const float *x, doubl
             pack->covariance == MIXTURE_TIED ? pack->centre : pack->means + (int64_t)c * d;
         for (int32_t i = 0; i < BLOCK_ROWS; i++) {
             for (int32_t j = 0; j < d; j++)
-                space[j] = (double)x[(int64_t)j * BLOCK_ROWS + i] - centre[j];
+                space[j] = block_value(block_from(x, i), j) - centre[j];
             double log_density = pack->log_scales[c] - 0.5 * squared_norm(pack, c, space);
             /* The comparison is false for NaN. */
             density[(int64_t)c * BLOCK_ROWS + i] =
@@ -121,8 +121,8 @@ static void add_row(enum mixture_covariance covariance, int32_t columns, const d
     if (covariance == MIXTURE_SPHERICAL) squares[0] += norm;
 }
 
-static void add_ref(const struct mixture_pack *pack, const float *x, const double *responsibilities,
-                    double *space, double *sums)
+static void add_ref(const struct mixture_pack *pack, struct block_values x,
+                    const double *responsibilities, double *space, double *sums)
 {
     const int64_t d = pack->columns, terms = mixture_terms(pack->covariance, pack->columns);
     for (int32_t c = 0; c < pack->k; c++)
@@ -130,7 +130,7 @@ static void add_ref(const struct mixture_pack *pack, const float *x, const doubl
             double r = responsibilities[(int64_t)c * BLOCK_ROWS + i];
             if (r == 0.0) continue;
             for (int32_t j = 0; j < d; j++)
-                space[j] = (double)x[j * BLOCK_ROWS + i] - pack->means[c * d + j];
+                space[j] = block_value(block_from(x, i), j) - pack->means[c * d + j];
             add_row(pack->covariance, pack->columns, space, r, sums + c * terms);
         }
 }

@@ -46,10 +46,24 @@ static int32_t row_vectors(int32_t columns)
     return (columns + LANES - 1) / LANES;
 }
 
-/* z (BLOCK_ROWS, stride) row-major = x - centre, 0 past the last column. */
-static void centre_rows(const struct mixture_pack *pack, const float *x, double *z)
+/* The same as centre_rows() for rows of float64. */
+static void centre_wide_rows(const struct mixture_pack *pack, const double *x, double *z)
 {
     const int64_t stride = padded_columns(pack->columns);
+    for (int64_t i = 0; i < BLOCK_ROWS; i++)
+        for (int64_t j = 0; j < stride; j++)
+            z[i * stride + j] = j < pack->columns ? x[j * BLOCK_ROWS + i] - pack->centre[j] : 0.0;
+}
+
+/* z (BLOCK_ROWS, stride) row-major = x - centre, 0 past the last column. */
+static void centre_rows(const struct mixture_pack *pack, struct block_values block, double *z)
+{
+    const int64_t stride = padded_columns(pack->columns);
+    const float *x = block.x;
+    if (block.wide != NULL) {
+        centre_wide_rows(pack, block.wide, z);
+        return;
+    }
     for (int32_t j = 0; j < pack->columns; j += 8)
         for (int i = 0; i < BLOCK_ROWS; i += 8) {
             __m256 rows[8];
@@ -60,14 +74,15 @@ static void centre_rows(const struct mixture_pack *pack, const float *x, double 
 }
 
 /* centred (columns, BLOCK_ROWS) = x - centre, the first columns of them. */
-static void centre_block(const struct mixture_pack *pack, int32_t columns, const float *x,
+static void centre_block(const struct mixture_pack *pack, int32_t columns, struct block_values x,
                          double *centred)
 {
     for (int32_t j = 0; j < columns; j++) {
         const vector centre = v_set(pack->centre[j]);
         for (int v = 0; v < VECTORS; v++) {
             const int64_t at = (int64_t)j * BLOCK_ROWS + v * LANES;
-            v_store(centred + at, v_subtract(v_load_float(x + at), centre));
+            const vector value = x.wide != NULL ? v_load(x.wide + at) : v_load_float(x.x + at);
+            v_store(centred + at, v_subtract(value, centre));
         }
     }
 }
@@ -270,7 +285,7 @@ ALWAYS_INLINE void all_densities(const struct mixture_pack *pack, const double *
     }
 }
 
-static void densities(const struct mixture_pack *pack, const float *x, double *space,
+static void densities(const struct mixture_pack *pack, struct block_values x, double *space,
                       double *density)
 {
     double *y = space + (int64_t)pack->columns * BLOCK_ROWS;

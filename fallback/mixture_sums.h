@@ -328,14 +328,14 @@ static int64_t sums_room(enum mixture_covariance covariance, int32_t columns)
     return (1 + (covariance == MIXTURE_TIED ? 1 : 2) * vectors) * LANES;
 }
 
-static void add(const struct mixture_pack *pack, const float *x, const double *responsibilities_in,
-                double *space, double *sums)
+static void add(const struct mixture_pack *pack, struct block_values x,
+                const double *responsibilities_in, double *space, double *sums)
 {
     const int64_t stride = padded_columns(pack->columns);
     const int64_t room = sums_room(pack->covariance, pack->columns);
     if (pack->columns <= TILE)
         centre_block(pack, pack->columns, x, space);
-    else if (x != NULL)
+    else if (x.x != NULL || x.wide != NULL)
         centre_rows(pack, x, space);
     for (int32_t c = 0; c < pack->k; c++, sums += room) {
         const double *mean = pack->centred + c * stride;

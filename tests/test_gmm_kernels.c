@@ -1,7 +1,9 @@
-/* Every instruction set's mixture kernels against plain C, on one block of rows: all covariances,
+/* Every instruction set's mixture kernels against plain C, on one block of rows of float32 and of
+ * float64: all covariances,
  * ragged numbers of columns, weights of 0, rows too far away for any density, and nothing written
  * beyond the arrays. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,13 +25,16 @@ static double uniform(uint32_t what, uint32_t i)
 /* One problem: a block, its weights, and a packed mixture. */
 struct problem {
     struct mixture_space space;
-    float *x; /* (columns, BLOCK_ROWS) */
+    float *x;                  /* (columns, BLOCK_ROWS) */
+    double *wide;              /* the same with digits that float32 has not */
+    struct block_values block; /* one of the two */
     double weights[BLOCK_ROWS];
     double component_weights[COMPONENTS];
     double *means, *factors;
 };
 
-static void problem_open(struct problem *p, int32_t columns, enum mixture_covariance covariance)
+static void problem_open(struct problem *p, int32_t columns, enum mixture_covariance covariance,
+                         bool wide)
 {
     const int64_t cells = (int64_t)COMPONENTS * columns, triangle = columns * (columns + 1) / 2;
     p->x = spot_alloc((int64_t)columns * BLOCK_ROWS, sizeof *p->x);
@@ -38,6 +43,10 @@ static void problem_open(struct problem *p, int32_t columns, enum mixture_covari
     for (uint32_t i = 0; i < (uint32_t)columns * BLOCK_ROWS; i++)
         p->x[i] = (float)(4 * uniform(0, i) - 2);
     p->x[5] = 1e18f; /* row 5 is far from everything */
+    p->wide = spot_alloc((int64_t)columns * BLOCK_ROWS, sizeof *p->wide);
+    for (uint32_t i = 0; i < (uint32_t)columns * BLOCK_ROWS; i++)
+        p->wide[i] = (double)p->x[i] * (1 + 1e-9 * uniform(4, i));
+    p->block = wide ? (struct block_values){NULL, p->wide} : (struct block_values){p->x, NULL};
     for (uint32_t i = 0; i < BLOCK_ROWS; i++)
         p->weights[i] = i % 7 == 3 ? 0.0 : uniform(1, i);
     for (uint32_t c = 0; c < COMPONENTS; c++)
@@ -60,6 +69,7 @@ static void problem_close(struct problem *p)
 {
     mixture_space_close(&p->space);
     free(p->x);
+    free(p->wide);
     free(p->means);
     free(p->factors);
 }
@@ -96,13 +106,13 @@ static void solve(const struct mixture_kernels *kernels, const struct problem *p
     guard(sums + COMPONENTS * room);
     guard(o->shares + COMPONENTS * BLOCK_ROWS);
     guard(o->log_likelihood + BLOCK_ROWS);
-    kernels->densities(pack, p->x, work, o->shares);
+    kernels->densities(pack, p->block, work, o->shares);
     memcpy(o->density, o->shares, sizeof o->density);
     o->total = kernels->responsibilities(pack, p->weights, o->shares, o->log_likelihood);
     for (int c = 0; c < COMPONENTS; c++) /* squares of the far row would drown the others */
         o->shares[c * BLOCK_ROWS + 5] = 0.0;
     for (int twice = 0; twice < 2; twice++)
-        kernels->add(pack, p->x, o->shares, work, sums);
+        kernels->add(pack, p->block, o->shares, work, sums);
     for (int c = 0; c < COMPONENTS; c++)
         kernels->collect(pack->covariance, pack->columns, sums + c * room, o->sums[c]);
     expect_guard(work + work_room);
@@ -120,13 +130,13 @@ static int near(const double *a, const double *b, int64_t count)
     return 1;
 }
 
-static void compare(const struct mixture_kernels *kernels)
+static void compare_rows(const struct mixture_kernels *kernels, bool wide)
 {
     static struct outcome expected, found;
     for (int32_t columns = 1; columns <= WIDEST; columns += columns < 9 ? 1 : 6)
         for (int covariance = MIXTURE_FULL; covariance <= MIXTURE_SPHERICAL; covariance++) {
             struct problem problem;
-            problem_open(&problem, columns, (enum mixture_covariance)covariance);
+            problem_open(&problem, columns, (enum mixture_covariance)covariance, wide);
             solve(mixture_kernels_ref(), &problem, &expected);
             solve(kernels, &problem, &found);
             CU_ASSERT(near(expected.density, found.density, COMPONENTS * BLOCK_ROWS));
@@ -138,6 +148,31 @@ static void compare(const struct mixture_kernels *kernels)
                                mixture_terms((enum mixture_covariance)covariance, columns)));
             problem_close(&problem);
         }
+}
+
+static void compare(const struct mixture_kernels *kernels)
+{
+    compare_rows(kernels, false);
+    compare_rows(kernels, true);
+}
+
+/* Plain C sees the digits beyond float32. */
+static void wide_rows_are_not_rounded(void)
+{
+    static struct outcome narrow, wide;
+    struct problem problem;
+    for (int covariance = MIXTURE_FULL; covariance <= MIXTURE_SPHERICAL; covariance++) {
+        problem_open(&problem, 6, (enum mixture_covariance)covariance, false);
+        solve(mixture_kernels_ref(), &problem, &narrow);
+        problem.block = (struct block_values){NULL, problem.wide};
+        solve(mixture_kernels_ref(), &problem, &wide);
+        CU_ASSERT(fabs(narrow.total - wide.total) > 1e-11 * fabs(wide.total));
+        for (int i = 0; i < 6 * BLOCK_ROWS; i++)
+            problem.wide[i] = (double)problem.x[i];
+        solve(mixture_kernels_ref(), &problem, &wide);
+        CU_ASSERT(memcmp(&narrow.density, &wide.density, sizeof narrow.density) == 0);
+        problem_close(&problem);
+    }
 }
 
 static void avx2(void)
@@ -185,7 +220,7 @@ static void nan_becomes_the_floor(void)
     static struct outcome outcome;
     for (int s = 0; s < 3; s++) {
         struct problem problem;
-        problem_open(&problem, 2, MIXTURE_FULL);
+        problem_open(&problem, 2, MIXTURE_FULL, false);
         for (int i = 0; i < COMPONENTS * 3; i++)
             problem.factors[i] = i % 3 == 1 ? -1e300 : 1e300;
         problem.x[BLOCK_ROWS + 5] = 1e18f; /* infinity less infinity in row 5 */
@@ -200,6 +235,7 @@ static void nan_becomes_the_floor(void)
 int main(void)
 {
     static const struct suite_test tests[] = {
+        {"rows of float64 are not rounded", wide_rows_are_not_rounded},
         {"AVX2 as plain C", avx2},
         {"AVX-512 as plain C", avx512},
         {"exp and log have the same bits", logarithms_are_the_same_bits},

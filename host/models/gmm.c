@@ -280,10 +280,6 @@ int spot_gmm_fit(spot_engine *engine, const struct spot_matrix *data,
                           .data.engine = engine,
                           .n_init = runs_of(options)};
     SPOT_TRY(check_matrix(data, err));
-    if (rows_wide(data)) {
-        status = spot_fail(err, SPOT_EUSAGE, "mixtures need rows of float32");
-        goto out;
-    }
     SPOT_TRY(check_options(options, data, err));
     model = gmm_new(options->k, data->columns, options->covariance);
     if (model == NULL) {
@@ -310,6 +306,19 @@ out:
 
 /* ---- Scoring --------------------------------------------------------------------------------- */
 
+/* Scores of a batch in memory. */
+static int score_batch(spot_engine *engine, const struct mixture_parameters *parameters,
+                       const struct spot_matrix *rows, int32_t *labels, double *responsibilities,
+                       double *log_likelihood, struct spot_error *err)
+{
+    const struct backend_mixture *mixture = engine->tables->mixture;
+    if (rows->values64 != NULL)
+        return mixture->score64(engine->backend, parameters, rows->rows, rows->values64, labels,
+                                responsibilities, log_likelihood, err);
+    return mixture->score(engine->backend, parameters, rows->rows, rows->values, labels,
+                          responsibilities, log_likelihood, err);
+}
+
 int spot_gmm_score(spot_engine *engine, const spot_gmm *model, const struct spot_matrix *data,
                    int32_t *labels, double *responsibilities, double *log_likelihood,
                    struct spot_error *err)
@@ -330,7 +339,6 @@ int spot_gmm_score(spot_engine *engine, const spot_gmm *model, const struct spot
                          (int)data->columns, (int)columns);
     if (data->rows == 0) return SPOT_OK;
     SPOT_TRY(check_matrix(data, err));
-    if (rows_wide(data)) return spot_fail(err, SPOT_EUSAGE, "mixtures need rows of float32");
     ranges = spot_alloc(2 * (int64_t)columns, sizeof *ranges);
     if (ranges == NULL) {
         status = spot_fail_memory(err, "the columns' ranges");
@@ -342,11 +350,10 @@ int spot_gmm_score(spot_engine *engine, const spot_gmm *model, const struct spot
     for (;;) {
         SPOT_TRY(row_batches_next(&batches, &first, &batch, err));
         if (batch.rows == 0) break;
-        SPOT_TRY(engine->tables->mixture->score(
-            engine->backend, &parameters, batch.rows, batch.values,
-            labels == NULL ? NULL : labels + first,
-            responsibilities == NULL ? NULL : responsibilities + first * parameters.k,
-            log_likelihood == NULL ? NULL : log_likelihood + first, err));
+        SPOT_TRY(
+            score_batch(engine, &parameters, &batch, labels == NULL ? NULL : labels + first,
+                        responsibilities == NULL ? NULL : responsibilities + first * parameters.k,
+                        log_likelihood == NULL ? NULL : log_likelihood + first, err));
     }
 out:
     row_batches_close(&batches);
