@@ -8,7 +8,8 @@ those of include/blackspot.h, which says what every field means.
         mixture = engine.gmm(x, k=3, covariance="full")
         log_likelihood = mixture.score(x)
 
-Rows are float32; other arrays are converted, which copies them. An engine serves one thread at a
+Rows are float32, of an engine made with float64=True float64; other arrays are converted, which
+copies them. An engine serves one thread at a
 time, and its models must not outlive it."""
 import ctypes
 from ctypes import c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_uint64, c_void_p
@@ -142,7 +143,8 @@ class Forest:
 class Engine:
     """A device and its threads (0: as many as the process may use)."""
 
-    def __init__(self, library, threads=0, device="auto"):
+    def __init__(self, library, threads=0, device="auto", float64=False):
+        self.float64 = float64
         self.lib = ctypes.CDLL(library)
         self.lib.spot_kmeans_defaults.restype = KmeansOptions
         self.lib.spot_kmeans_result.restype = ctypes.POINTER(KmeansResult)
@@ -162,10 +164,16 @@ class Engine:
 
     def matrix(self, x, weights=None):
         """A struct spot_matrix, and the arrays that must live as long as it is used."""
-        x, weights = array(x, numpy.float32), array(weights, numpy.float64)
+        x = array(x, numpy.float64 if self.float64 else numpy.float32)
+        weights = array(weights, numpy.float64)
         if x.ndim != 2 or (weights is not None and weights.shape != x.shape[:1]):
             raise ValueError("rows are (n, d), their weights (n)")
-        return Matrix(address(x), address(weights), x.shape[0], x.shape[1]), (x, weights)
+        matrix = Matrix(None, address(weights), x.shape[0], x.shape[1])
+        if self.float64:
+            matrix.values64 = address(x)
+        else:
+            matrix.values = address(x)
+        return matrix, (x, weights)
 
     def kmeans(self, x, k, init="k-means++", weights=None, **others):
         """Clusters x (n, d). init: a name of KMEANS_INITS, or centres (k, d); others: fields of
