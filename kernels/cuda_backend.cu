@@ -281,7 +281,7 @@ extern "C" __attribute__((visibility("default"))) const struct backend_tables *s
         .version = SPOT_BACKEND_VERSION,
         .core = &core,
         .kmeans = &cuda_kmeans,
-        .mixture = NULL,
+        .mixture = &cuda_mixture,
         .trees = NULL,
     };
     (void)engine_version; /* it compares the versions and says which is which */

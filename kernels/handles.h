@@ -129,5 +129,6 @@ int cuda_data_moments(struct backend_data *data, const double *scale,
 void cuda_data_close(struct backend_data *data);
 
 extern const struct backend_kmeans cuda_kmeans;
+extern const struct backend_mixture cuda_mixture;
 
 #endif

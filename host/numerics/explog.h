@@ -21,19 +21,22 @@
 
 /* P(r), highest power first. */
 #define EXP_TERMS 10
-static const double exp_terms[EXP_TERMS] = {
-    0x1.af38d53857513p-26, 0x1.2891a8c1d838dp-22, 0x1.71de0d9c145d0p-19, 0x1.a019b8ef67c6cp-16,
-    0x1.a01a01a7c8d47p-13, 0x1.6c16c17893833p-10, 0x1.11111111109adp-7,  0x1.5555555553d4fp-5,
-    0x1.5555555555556p-3,  0x1.0000000000001p-1,
-};
+#define EXP_POLYNOMIAL                                                                            \
+    0x1.af38d53857513p-26, 0x1.2891a8c1d838dp-22, 0x1.71de0d9c145d0p-19, 0x1.a019b8ef67c6cp-16,   \
+        0x1.a01a01a7c8d47p-13, 0x1.6c16c17893833p-10, 0x1.11111111109adp-7, 0x1.5555555553d4fp-5, \
+        0x1.5555555555556p-3, 0x1.0000000000001p-1
 
 /* R(z) / z of log(1 + f) = f - f^2/2 + s (f^2/2 + R(s^2)), s = f / (2 + f), highest first. */
 #define LOG_TERMS 7
-static const double log_terms[LOG_TERMS] = {
-    1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,
-    2.222219843214978396e-01, 2.857142874366239149e-01, 3.999999999940941908e-01,
-    6.666666666666735130e-01,
-};
+#define LOG_POLYNOMIAL                                                                \
+    1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,     \
+        2.222219843214978396e-01, 2.857142874366239149e-01, 3.999999999940941908e-01, \
+        6.666666666666735130e-01
+
+#ifndef __CUDACC__ /* device code knows no tables of the host */
+static const double exp_terms[EXP_TERMS] = {EXP_POLYNOMIAL};
+static const double log_terms[LOG_TERMS] = {LOG_POLYNOMIAL};
+#endif
 
 #define LOG_SQRT_HALF_BITS UINT64_C(0x3fe6a09e667f3bcd)
 
@@ -57,9 +60,10 @@ SPOT_INLINE double spot_exp(double x)
     double y = x > EXP_LOWEST ? x : EXP_LOWEST;
     double n = rint(y * EXP_LOG2E);
     double r = fma(-n, LOG_LN2_LOW, fma(-n, LOG_LN2_HIGH, y));
-    double p = exp_terms[0];
+    const double terms[EXP_TERMS] = {EXP_POLYNOMIAL};
+    double p = terms[0];
     for (int i = 1; i < EXP_TERMS; i++)
-        p = fma(p, r, exp_terms[i]);
+        p = fma(p, r, terms[i]);
     p = fma(r * r, p, r) + 1.0;
     double power = double_of_bits((uint64_t)((int64_t)n + 1023) << 52);
     return x < EXP_LOWEST ? 0.0 : p * power;
@@ -73,9 +77,10 @@ SPOT_INLINE double spot_log(double x)
     double f = double_of_bits((shifted & UINT64_C(0x000fffffffffffff)) + LOG_SQRT_HALF_BITS) - 1.0;
     double s = f / (2.0 + f);
     double z = s * s;
-    double p = log_terms[0];
+    const double terms[LOG_TERMS] = {LOG_POLYNOMIAL};
+    double p = terms[0];
     for (int i = 1; i < LOG_TERMS; i++)
-        p = fma(p, z, log_terms[i]);
+        p = fma(p, z, terms[i]);
     double half = 0.5 * f * f;
     double low = fma(e, LOG_LN2_LOW, s * fma(p, z, half));
     return fma(e, LOG_LN2_HIGH, f - (half - low));

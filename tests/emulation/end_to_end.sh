@@ -89,7 +89,36 @@ cp one.json cpu.json
 expect 0 "${large[@]}"
 says stderr "device auto: cuda:0 \(emulated CUDA device\)"
 same cpu.json one.json "auto"
-expect 1 train gmm --input points.csv --k 3 --output never.json --device cuda \
-    --set engine.cuda_library="$EMULATED"
-says stderr "knows no Gaussian mixtures"
+
+# Mixtures sum floating-point numbers: the models agree to 1e-6, number by number.
+close_to() { # A B
+    tr -c '0-9.eE+-' '\n' <"$1" | grep -E '[0-9]' >a.numbers
+    tr -c '0-9.eE+-' '\n' <"$2" | grep -E '[0-9]' >b.numbers
+    [ "$(wc -l <a.numbers)" -eq "$(wc -l <b.numbers)" ] || fail "$1 and $2 hold other numbers"
+    paste a.numbers b.numbers | awk '{ d = $1 - $2; m = $1 < 0 ? -$1 : $1
+        if (d > 1e-6 * (1 + m) || -d > 1e-6 * (1 + m)) { print > "/dev/stderr"; exit 1 } }' ||
+        fail "$1 and $2 differ"
+}
+
+# Starts from clusters and from draws; rows whole and in batches.
+for covariance in full tied diag spherical; do
+    for init in kmeans random; do
+        mixture=(train gmm --input points.csv --k 3 --covariance "$covariance" --init "$init"
+            --max-iter 4)
+        expect 0 "${mixture[@]}" --device cpu --output cpu.json
+        expect 0 "${mixture[@]}" --device cuda --set engine.cuda_library="$EMULATED" \
+            --output cuda.json
+        is device "cuda:0 (emulated CUDA device)"
+        close_to cpu.json cuda.json
+    done
+done
+expect 0 "${mixture[@]}" --batch-rows 777 --device cuda --set engine.cuda_library="$EMULATED" \
+    --output again.json
+same cuda.json again.json "other batches"
+for kind in label proba log_likelihood; do
+    expect 0 score --model cpu.json --input points.csv --output cpu.csv --output-kind $kind
+    expect 0 score --model cpu.json --input points.csv --output cuda.csv --output-kind $kind \
+        --device cuda --set engine.cuda_library="$EMULATED"
+    close_to cpu.csv cuda.csv
+done
 echo "the same models, and a word for every reason"

@@ -35,14 +35,16 @@ cc() { # SOURCE OBJECT FLAGS...
 build_all() { # FOLDER FLAGS...
     local folder=$1 source
     shift
-    mkdir -p "$folder"/{common,kernels,test_cuda_emulation,test_backend}
+    mkdir -p "$folder"/{common,kernels,test_cuda_emulation,test_backend,test_backend_mixture}
     cxx "$here/cuda_emulation.cpp" "$folder/common/emulation.o" "$@" -fno-sanitize=thread
     cxx "$here/cuda_runtime.cpp" "$folder/common/runtime.o" "$@"
     cc "$root/host/base/error.c" "$folder/common/error.o" "$@"
     cxx "$root/tests/test_cuda_emulation.cpp" "$folder/test_cuda_emulation/test.o" "$@"
-    cc "$root/tests/test_backend.c" "$folder/test_backend/test.o" "$@"
-    cc "$root/host/base/pool.c" "$folder/test_backend/pool.o" "$@"
-    cc "$root/host/base/memory.c" "$folder/test_backend/memory.o" "$@"
+    for source in test_backend test_backend_mixture; do
+        cc "$root/tests/$source.c" "$folder/$source/test.o" "$@"
+        cc "$root/host/base/pool.c" "$folder/$source/pool.o" "$@"
+        cc "$root/host/base/memory.c" "$folder/$source/memory.o" "$@"
+    done
     for source in "$root"/kernels/*.cu; do
         cxx "$source" "$folder/kernels/$(basename "$source").o" "$@"
     done
@@ -67,9 +69,13 @@ build_all "$work/plain" &
 plain=$!
 build_all "$work/tsan" -fsanitize=thread
 wait "$plain"
-for program in test_cuda_emulation test_backend; do
-    test="takes many rows"
-    [ $program = test_cuda_emulation ] || test="does everything once"
+# The test of a program that is short enough for the thread sanitizer.
+short_test() { # PROGRAM
+    if [ "$1" = test_cuda_emulation ]; then echo "takes many rows"; else echo "does everything once"; fi
+}
+
+for program in test_cuda_emulation test_backend test_backend_mixture; do
+    test=$(short_test $program)
     link "$work/plain" $program "$work/plain/kernels" "$work/plain/$program.run"
     link "$work/tsan" $program "$work/tsan/kernels" "$work/tsan/$program.run" -fsanitize=thread
     run "$work/plain/$program.run" "$test" ||
@@ -97,11 +103,11 @@ build_changed() { # VARIANT FOLDER CHANGED FLAGS...
 
 # Tries one bug and leaves one line of result.
 try() { # SCRIPT
-    local name folder program=test_cuda_emulation test="" race="takes many rows"
+    local name folder program=test_cuda_emulation test="" race
     name=$(basename "$1" .sed)
     folder=$work/bugs/$name
     read -r program test < <(sed -n 's/^# test: //p' "$1"; echo test_cuda_emulation)
-    if [ "$program" = test_backend ]; then race="does everything once"; fi
+    race=$(short_test "$program")
     rm -rf "$folder"
     mkdir -p "$folder/source/host"
     cp -r "$root/kernels" "$folder/source/"
