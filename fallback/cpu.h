@@ -4,6 +4,7 @@
 
 #include "backend/backend.h"
 #include "fallback/cpu_rows.h"
+#include "fallback/cpu_spares.h"
 #include "fallback/kmeans_wide.h"
 
 /* Blocks that one task works through: 4096 rows. */
@@ -15,7 +16,15 @@ struct backend {
     struct backend_host host;
     const struct kmeans_kernels *kernels;
     const struct mixture_kernels *mixture_kernels;
+    struct cpu_spares *spares; /* owned; none are kept where memory is limited */
     char description[96];
+};
+
+/* Moments of whole blocks, a part for each thread. */
+struct block_sums {
+    double *scale;                /* (columns) */
+    struct column_moments *parts; /* (threads, columns) */
+    int64_t *rows;                /* (threads) that are in them */
 };
 
 struct backend_data {
@@ -24,6 +33,7 @@ struct backend_data {
     int32_t columns;
     struct cpu_rows arrays;      /* owns the arrays of rows below, and those of runs */
     double *offset;              /* (columns) */
+    float *offset_single;        /* (columns) the same, where the rows are float32 */
     float *values;               /* (blocks, columns, BLOCK_ROWS) without offset */
     double *wide;                /* the same of rows that are float64, `values` being these rounded;
                                     else NULL */
@@ -33,6 +43,7 @@ struct backend_data {
     int64_t map_rows;            /* original rows, when a map was given */
     const int32_t *group_of_row; /* (map_rows) borrowed, or NULL */
     struct cpu_rows originals;   /* for passes over the original rows, when there is a map */
+    struct block_sums sums;      /* moments, added up while the rows are put */
 };
 
 /* Runs the tasks on all threads, or on this one alone where the work, in scalar operations, is so

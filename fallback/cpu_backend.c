@@ -110,7 +110,11 @@ static int cpu_open(const char *id, const struct backend_host *host, struct back
     int status = choose_kernels(&kernels, err);
     if (status < 0) return status;
     struct backend *backend = calloc(1, sizeof *backend);
-    if (backend == NULL) return spot_fail_memory(err, "the CPU backend");
+    if (backend != NULL) backend->spares = calloc(1, sizeof *backend->spares);
+    if (backend == NULL || backend->spares == NULL) {
+        free(backend);
+        return spot_fail_memory(err, "the CPU backend");
+    }
     backend->host = *host;
     backend->kernels = kernels;
     backend->mixture_kernels = mixture_kernels_beside(kernels);
@@ -122,6 +126,9 @@ static int cpu_open(const char *id, const struct backend_host *host, struct back
 
 static void cpu_close(struct backend *backend)
 {
+    if (backend == NULL) return;
+    cpu_spares_close(backend->spares);
+    free(backend->spares);
     free(backend);
 }
 

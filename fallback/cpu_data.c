@@ -1,6 +1,7 @@
 /* Rows in memory, turned into blocks of columns: x[block][column][row of the block]. */
 #include "fallback/cpu.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,82 @@ enum {
     RUN_STATE = BLOCK_ROWS * (4 + 4 + 4 + 8) + 4, /* the last five, of each run */
     ROW_STATE = BLOCK_ROWS * (8 + 4) + RUN_STATE,
 };
+
+/* ---- Moments of blocks ---------------------------------------------------------------------- */
+
+static void sums_close(struct block_sums *sums)
+{
+    free(sums->scale);
+    free(sums->parts);
+    free(sums->rows);
+    memset(sums, 0, sizeof *sums);
+}
+
+static int sums_open(struct block_sums *sums, int32_t threads, int32_t columns,
+                     struct spot_error *err)
+{
+    sums->scale = spot_alloc(columns, sizeof *sums->scale);
+    sums->parts = spot_alloc_zero((int64_t)threads * columns, sizeof *sums->parts);
+    sums->rows = spot_alloc_zero(threads, sizeof *sums->rows);
+    if (sums->scale != NULL && sums->parts != NULL && sums->rows != NULL) return SPOT_OK;
+    sums_close(sums);
+    return spot_fail_memory(err, "the columns' moments");
+}
+
+/* Rows that stand for several count as often. */
+static void add_counted(const struct backend_data *data, int64_t block, int32_t j, double scale,
+                        struct column_moments *sum)
+{
+    const struct block_values x = data_values(data, block);
+    int32_t rows = block_rows(data, block);
+    for (int32_t i = 0; i < rows; i++) {
+        int64_t count = row_count(data, block * BLOCK_ROWS + i);
+        double value = block_value(block_from(x, i), j);
+        int64_t r = quantise(value, scale);
+        bool nonzero = value != 0.0;
+        sum->sum = int128_add(sum->sum, int128_multiply(r, count));
+        sum->squares = int128_add(sum->squares, int128_multiply(r * r, count));
+        sum->nonzero += nonzero ? count : 0;
+        sum->vanished += nonzero && r == 0 ? count : 0;
+    }
+}
+
+static void add_block(const struct backend_data *data, int64_t block, const struct block_sums *sums,
+                      int worker)
+{
+    struct column_moments *parts = sums->parts + (int64_t)worker * data->columns;
+    const int32_t rows = block_rows(data, block);
+    sums->rows[worker] += rows;
+    for (int32_t j = 0; j < data->columns; j++) {
+        const int64_t at = (int64_t)j * BLOCK_ROWS;
+        if (data->counts != NULL) {
+            add_counted(data, block, j, sums->scale[j], &parts[j]);
+            continue;
+        }
+        struct block_moments found;
+        if (data->wide != NULL)
+            wide_moments(data_wide(data, block) + at, rows, sums->scale[j], &found);
+        else
+            data->backend->kernels->moments(data_block(data, block) + at, rows, sums->scale[j],
+                                            &found);
+        parts[j].sum = int128_add(parts[j].sum, int128_from(found.sum));
+        parts[j].squares = int128_add(parts[j].squares, int128_from(found.squares));
+        parts[j].nonzero += found.nonzero;
+        parts[j].vanished += found.vanished;
+    }
+}
+
+/* The scale that makes the most of a column, which is what a fit asks for. */
+static void expect_scales(struct backend_data *data)
+{
+    for (int32_t j = 0; j < data->columns; j++) {
+        const float largest = data->largest[j];
+        data->sums.scale[j] =
+            largest > 0 ? ldexp(1.0, MOMENT_BITS - 1 - ilogb((double)largest)) : 1.0;
+    }
+}
+
+/* ---- The handle ----------------------------------------------------------------------------- */
 
 static int open_data(struct backend *backend, int64_t rows, int32_t columns, bool wide,
                      const double *offset, const float *largest, struct backend_data **out,
@@ -30,7 +107,8 @@ static int open_data(struct backend *backend, int64_t rows, int32_t columns, boo
     data->tasks = (data->blocks + TASK_BLOCKS - 1) / TASK_BLOCKS;
     data->offset = spot_alloc(columns, sizeof *data->offset);
     data->largest = spot_alloc(columns, sizeof *data->largest);
-    if (data->offset == NULL || data->largest == NULL) {
+    data->offset_single = spot_alloc(columns, sizeof *data->offset_single);
+    if (data->offset == NULL || data->largest == NULL || data->offset_single == NULL) {
         status = spot_fail_memory(err, "the rows");
         goto out;
     }
@@ -46,6 +124,10 @@ static int open_data(struct backend *backend, int64_t rows, int32_t columns, boo
                 1e-6 * (double)data->arrays.window * (double)block_bytes);
     memcpy(data->offset, offset, (size_t)columns * sizeof *offset);
     memcpy(data->largest, largest, (size_t)columns * sizeof *largest);
+    SPOT_TRY(sums_open(&data->sums, backend->host.threads, columns, err));
+    expect_scales(data);
+    for (int32_t j = 0; j < columns; j++)
+        data->offset_single[j] = (float)offset[j];
     *out = data;
     return SPOT_OK;
 out:
@@ -75,7 +157,9 @@ void cpu_data_close(struct backend_data *data)
     if (data == NULL) return;
     cpu_rows_close(&data->arrays);
     cpu_rows_close(&data->originals);
+    sums_close(&data->sums);
     free(data->offset);
+    free(data->offset_single);
     free(data->largest);
     free(data);
 }
@@ -119,18 +203,23 @@ static void put_block(const struct put *put, int64_t begin, int64_t end)
     int64_t columns = data->columns;
     float *block = data_block(data, begin / BLOCK_ROWS) + begin % BLOCK_ROWS;
     const float *rows = put->values + (begin - put->first) * columns;
+    if (end - begin == BLOCK_ROWS) {
+        data->backend->kernels->load(rows, data->columns, data->offset_single, block);
+        return;
+    }
     for (int64_t j = 0; j < columns; j++) {
-        float offset = (float)data->offset[j]; /* a float32 value, as is every difference */
+        const float offset = data->offset_single[j];
         for (int64_t i = 0; i < end - begin; i++)
             block[j * BLOCK_ROWS + i] = rows[i * columns + j] - offset;
     }
 }
 
-/* One task's blocks. A batch may begin inside a block. */
+/* One task's blocks, with their moments while they are at hand. A batch may begin inside a block,
+ * which then has none. */
 static void put_task(void *arg, int64_t task, int worker)
 {
     const struct put *put = arg;
-    (void)worker;
+    const struct backend_data *data = put->data;
     int64_t begin = put->first / TASK_ROWS * TASK_ROWS + task * TASK_ROWS;
     int64_t end = begin + TASK_ROWS;
     if (begin < put->first) begin = put->first;
@@ -139,6 +228,8 @@ static void put_task(void *arg, int64_t task, int worker)
         int64_t block_end = (begin / BLOCK_ROWS + 1) * BLOCK_ROWS;
         if (block_end > end) block_end = end;
         (put->wide != NULL ? put_wide_block : put_block)(put, begin, block_end);
+        if (begin % BLOCK_ROWS == 0 && (block_end % BLOCK_ROWS == 0 || block_end == data->rows))
+            add_block(data, begin / BLOCK_ROWS, &data->sums, worker);
         begin = block_end;
     }
 }
@@ -249,75 +340,61 @@ int cpu_data_map(struct backend_data *data, int64_t rows, const int32_t *group_o
 
 struct moments_pass {
     const struct backend_data *data;
-    const double *scale;          /* (columns) */
-    struct column_moments *parts; /* (threads, columns) */
+    struct block_sums sums;
 };
-
-/* Rows that stand for several count as often. */
-static void add_counted(const struct backend_data *data, int64_t block, int32_t j, double scale,
-                        struct column_moments *sum)
-{
-    const struct block_values x = data_values(data, block);
-    int32_t rows = block_rows(data, block);
-    for (int32_t i = 0; i < rows; i++) {
-        int64_t count = row_count(data, block * BLOCK_ROWS + i);
-        double value = block_value(block_from(x, i), j);
-        int64_t r = quantise(value, scale);
-        bool nonzero = value != 0.0;
-        sum->sum = int128_add(sum->sum, int128_multiply(r, count));
-        sum->squares = int128_add(sum->squares, int128_multiply(r * r, count));
-        sum->nonzero += nonzero ? count : 0;
-        sum->vanished += nonzero && r == 0 ? count : 0;
-    }
-}
 
 static void moments_task(void *arg, int64_t task, int worker)
 {
     const struct moments_pass *pass = arg;
     const struct backend_data *data = pass->data;
-    struct column_moments *parts = pass->parts + (int64_t)worker * data->columns;
     int64_t end = (task + 1) * TASK_BLOCKS < data->blocks ? (task + 1) * TASK_BLOCKS : data->blocks;
     for (int64_t b = task * TASK_BLOCKS; b < end; b++)
-        for (int32_t j = 0; j < data->columns; j++) {
-            if (data->counts != NULL) {
-                add_counted(data, b, j, pass->scale[j], &parts[j]);
-                continue;
-            }
-            struct block_moments block;
-            if (data->wide != NULL)
-                wide_moments(data_wide(data, b) + (int64_t)j * BLOCK_ROWS, block_rows(data, b),
-                             pass->scale[j], &block);
-            else
-                data->backend->kernels->moments(data_block(data, b) + (int64_t)j * BLOCK_ROWS,
-                                                block_rows(data, b), pass->scale[j], &block);
-            parts[j].sum = int128_add(parts[j].sum, int128_from(block.sum));
-            parts[j].squares = int128_add(parts[j].squares, int128_from(block.squares));
-            parts[j].nonzero += block.nonzero;
-            parts[j].vanished += block.vanished;
-        }
+        add_block(data, b, &pass->sums, worker);
 }
 
-int cpu_data_moments(struct backend_data *data, const double *scale, struct column_moments *moments,
-                     struct spot_error *err)
+/* Whether the sums made while the rows were put are those asked for. */
+static bool already_there(const struct backend_data *data, const double *scale)
 {
-    const int threads = data->backend->host.threads;
-    struct moments_pass pass = {data, scale, NULL};
-    pass.parts = spot_alloc_zero((int64_t)threads * data->columns, sizeof *pass.parts);
-    if (pass.parts == NULL) return spot_fail_memory(err, "the columns' moments");
-    cpu_rows_pass(&data->arrays, &(struct row_pass){.task_blocks = TASK_BLOCKS,
-                                                    .work = (double)data->rows * data->columns * 16,
-                                                    .task = moments_task,
-                                                    .arg = &pass});
-    for (int32_t j = 0; j < data->columns; j++) {
-        moments[j] = pass.parts[j];
+    int64_t rows = 0;
+    for (int t = 0; t < data->backend->host.threads; t++)
+        rows += data->sums.rows[t];
+    for (int32_t j = 0; j < data->columns; j++)
+        if (data->largest[j] > 0 && scale[j] != data->sums.scale[j]) return false;
+    return rows == data->rows;
+}
+
+static void add_parts(const struct block_sums *sums, int threads, int32_t columns,
+                      struct column_moments *moments)
+{
+    for (int32_t j = 0; j < columns; j++) {
+        moments[j] = sums->parts[j];
         for (int t = 1; t < threads; t++) {
-            const struct column_moments *part = &pass.parts[(int64_t)t * data->columns + j];
+            const struct column_moments *part = &sums->parts[(int64_t)t * columns + j];
             moments[j].sum = int128_add(moments[j].sum, part->sum);
             moments[j].squares = int128_add(moments[j].squares, part->squares);
             moments[j].nonzero += part->nonzero;
             moments[j].vanished += part->vanished;
         }
     }
-    free(pass.parts);
+}
+
+int cpu_data_moments(struct backend_data *data, const double *scale, struct column_moments *moments,
+                     struct spot_error *err)
+{
+    const int threads = data->backend->host.threads;
+    struct moments_pass pass = {.data = data};
+    if (already_there(data, scale)) {
+        add_parts(&data->sums, threads, data->columns, moments);
+        return SPOT_OK;
+    }
+    int status = sums_open(&pass.sums, threads, data->columns, err);
+    if (status < 0) return status;
+    memcpy(pass.sums.scale, scale, (size_t)data->columns * sizeof *scale);
+    cpu_rows_pass(&data->arrays, &(struct row_pass){.task_blocks = TASK_BLOCKS,
+                                                    .work = (double)data->rows * data->columns * 16,
+                                                    .task = moments_task,
+                                                    .arg = &pass});
+    add_parts(&pass.sums, threads, data->columns, moments);
+    sums_close(&pass.sums);
     return SPOT_OK;
 }

@@ -62,10 +62,12 @@ int32_t cpu_rows_divide(struct cpu_rows *rows, int32_t wanted, size_t run_bytes)
 static void release(const struct cpu_rows *rows, const struct cpu_array *array)
 {
     if (array->borrowed) return;
-    if (rows->window == 0)
+    if (rows->window > 0)
+        scratch_close(array->base, rows->blocks, array->block_bytes);
+    else if (rows->backend->host.memory > 0)
         free(array->base);
     else
-        scratch_close(array->base, rows->blocks, array->block_bytes);
+        cpu_spares_give(rows->backend->spares, array->base, array->bytes);
 }
 
 void cpu_rows_close(struct cpu_rows *rows)
@@ -91,13 +93,15 @@ int cpu_rows_alloc(struct cpu_rows *rows, size_t block_bytes, const char *what, 
 {
     int status = SPOT_OK;
     void *base = NULL;
+    size_t bytes = 0;
     *(void **)out = NULL;
     if (rows->window > 0)
         SPOT_TRY(
             scratch_open(rows->backend->host.scratch, rows->blocks, block_bytes, what, &base, err));
-    else if ((base = spot_alloc(rows->blocks, block_bytes)) == NULL)
+    else if (__builtin_mul_overflow((size_t)rows->blocks, block_bytes, &bytes) ||
+             (base = cpu_spares_take(rows->backend->spares, &bytes)) == NULL)
         return spot_fail_memory(err, what);
-    const struct cpu_array array = {.base = base, .block_bytes = block_bytes};
+    const struct cpu_array array = {.base = base, .block_bytes = block_bytes, .bytes = bytes};
     status = add_array(rows, array, err);
     if (status < 0)
         release(rows, &array);

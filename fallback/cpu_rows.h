@@ -14,6 +14,7 @@
 struct cpu_array {
     char *base;
     size_t block_bytes; /* for each block of rows */
+    size_t bytes;       /* of all, or more, where it lies in plain memory */
     bool borrowed;
 };
 

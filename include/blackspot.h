@@ -89,9 +89,10 @@ struct spot_engine_options {
     void *arg; /* handed to all of these */
 
     /* Resident memory that the process may take, in bytes, as the system counts it (VmRSS); 0: no
-     * limit. What a fit keeps for each row goes to temporary files where it would exceed that, and
-     * is worked on part by part: the same bits, bounded memory. What cannot be bounded (the
-     * centres, a matrix of the caller's) is SPOT_ENOMEM with the numbers. */
+     * limit, and up to 256 MB of work space stay with the engine for its next call. What a fit
+     * keeps for each row goes to temporary files where it would exceed that, and is worked on part
+     * by part: the same bits, bounded memory. What cannot be bounded (the centres, a matrix of the
+     * caller's) is SPOT_ENOMEM with the numbers. */
     int64_t memory;
     const char *scratch; /* folder of the temporary files, which have no names there and vanish with
                             the process; NULL: $TMPDIR or /tmp. Copied */
