@@ -153,14 +153,15 @@ static void scoring_task(void *arg, int64_t task, int worker)
 
 /* ---- All of it ------------------------------------------------------------------------------ */
 
-static int view_open(struct view *view, int32_t k, int32_t columns, int32_t tile)
+static int view_open(struct view *view, int32_t k, int32_t columns,
+                     const struct kmeans_kernels *kernels)
 {
     view->offset = spot_alloc_zero(columns, sizeof *view->offset);
     view->offset_single = spot_alloc_zero(columns, sizeof *view->offset_single);
     view->largest = spot_alloc_zero(columns, sizeof *view->largest);
     if (view->offset == NULL || view->offset_single == NULL || view->largest == NULL)
         return SPOT_ENOMEM;
-    return filter_open(&view->space, k, columns, view->offset, tile, false);
+    return filter_open(&view->space, k, columns, view->offset, kernels, false);
 }
 
 static void view_close(struct view *view)
@@ -224,7 +225,6 @@ int cpu_kmeans_assign(struct backend *backend, int32_t k, int32_t columns, const
                       double *distances, struct spot_error *err)
 {
     int status = SPOT_OK;
-    const int32_t tile = backend->kernels->tile;
     (void)offset; /* changes no label and no distance */
     struct scoring scoring = {.backend = backend,
                               .columns = columns,
@@ -233,8 +233,8 @@ int cpu_kmeans_assign(struct backend *backend, int32_t k, int32_t columns, const
                               .labels = labels,
                               .distances = distances};
     if (rows == 0) return SPOT_OK;
-    if (view_open(&scoring.near, k, columns, tile) < 0 ||
-        view_open(&scoring.plain, k, columns, tile) < 0) {
+    if (view_open(&scoring.near, k, columns, backend->kernels) < 0 ||
+        view_open(&scoring.plain, k, columns, backend->kernels) < 0) {
         status = spot_fail_memory(err, "the centres");
         goto out;
     }

@@ -122,7 +122,7 @@ static int assign_rows(struct scoring *scoring, int32_t k, int32_t columns, cons
     struct filter_space space;
     const int64_t rows = scoring->rows, tasks = (rows + TASK_ROWS - 1) / TASK_ROWS;
     const int64_t blocks = backend->host.threads * (int64_t)columns;
-    if (filter_open(&space, k, columns, scoring->offset, backend->kernels->tile, true) < 0)
+    if (filter_open(&space, k, columns, scoring->offset, backend->kernels, true) < 0)
         return spot_fail_memory(err, "the centres");
     scoring->filter = &space.filter;
     float *largest = spot_alloc(columns, sizeof *largest);

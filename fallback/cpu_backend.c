@@ -1,8 +1,9 @@
 /* The CPU as a device: chooses the instruction set once, when it is opened. BLACKSPOT_CPU=ref|avx2|
- * avx512 forces one; all give the same bits but for mixtures, which sum floats. */
+ * avx512|amx forces one; all give the same bits but for mixtures, which sum floats. */
 #include "fallback/cpu.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,52 +51,57 @@ int cpu_check_memory(const struct backend *backend, int64_t bytes, const char *w
                      (long long)(limit >> 20));
 }
 
-static const struct kmeans_kernels *best_kernels(void)
+/* Instruction sets, the best first. */
+struct variant {
+    const char *name;
+    bool (*supported)(void); /* NULL: always */
+    const struct kmeans_kernels *(*kmeans)(void);
+    const struct mixture_kernels *(*mixture)(void);
+};
+
+static const struct variant variants[] = {
+    {"amx", cpu_has_amx, kmeans_kernels_amx, mixture_kernels_avx512},
+    {"avx512", cpu_has_avx512, kmeans_kernels_avx512, mixture_kernels_avx512},
+    {"avx2", cpu_has_avx2, kmeans_kernels_avx2, mixture_kernels_avx2},
+    {"ref", NULL, kmeans_kernels_ref, mixture_kernels_ref},
+};
+
+enum { VARIANTS = sizeof variants / sizeof variants[0] };
+
+static bool supported(const struct variant *variant)
 {
-    if (cpu_has_avx512()) return kmeans_kernels_avx512();
-    if (cpu_has_avx2()) return kmeans_kernels_avx2();
-    return kmeans_kernels_ref();
+    return variant->supported == NULL || variant->supported();
 }
 
-static int choose_kernels(const struct kmeans_kernels **kernels, struct spot_error *err)
+static int choose_variant(const struct variant **chosen, struct spot_error *err)
 {
     const char *forced = getenv("BLACKSPOT_CPU");
-    if (forced == NULL || forced[0] == '\0') {
-        *kernels = best_kernels();
-    } else if (strcmp(forced, "ref") == 0) {
-        *kernels = kmeans_kernels_ref();
-    } else if (strcmp(forced, "avx2") == 0 || strcmp(forced, "avx512") == 0) {
-        bool wide = forced[3] == '5';
-        if (!(wide ? cpu_has_avx512() : cpu_has_avx2()))
-            return spot_fail(err, SPOT_EDEVICE, "BLACKSPOT_CPU=%s: this processor does not have it",
-                             forced);
-        *kernels = wide ? kmeans_kernels_avx512() : kmeans_kernels_avx2();
-    } else {
-        return spot_fail(err, SPOT_EUSAGE, "BLACKSPOT_CPU=%s: choose ref, avx2 or avx512", forced);
+    const bool any = forced == NULL || forced[0] == '\0';
+    for (int v = 0; v < VARIANTS; v++) {
+        *chosen = &variants[v];
+        if (any && supported(*chosen)) return SPOT_OK;
+        if (any || strcmp(forced, (*chosen)->name) != 0) continue;
+        if (supported(*chosen)) return SPOT_OK;
+        return spot_fail(err, SPOT_EDEVICE, "BLACKSPOT_CPU=%s: this processor does not have it",
+                         forced);
     }
-    return SPOT_OK;
-}
-
-static const struct mixture_kernels *mixture_kernels_beside(const struct kmeans_kernels *kernels)
-{
-    if (kernels == kmeans_kernels_avx512()) return mixture_kernels_avx512();
-    if (kernels == kmeans_kernels_avx2()) return mixture_kernels_avx2();
-    return mixture_kernels_ref();
+    return spot_fail(err, SPOT_EUSAGE, "BLACKSPOT_CPU=%s: choose ref, avx2, avx512 or amx", forced);
 }
 
 static int cpu_devices(struct backend_device *devices, int32_t capacity, int32_t *count,
                        struct spot_error *err)
 {
-    const struct kmeans_kernels *kernels;
-    int status = choose_kernels(&kernels, err);
+    const struct variant *variant;
+    int status = choose_variant(&variant, err);
     if (status < 0) return status;
     *count = 1;
     if (capacity < 1) return SPOT_OK;
     memset(devices, 0, sizeof *devices);
-    snprintf(devices->name, sizeof devices->name, "CPU (%s)", kernels->name);
+    snprintf(devices->name, sizeof devices->name, "CPU (%s)", variant->name);
     snprintf(devices->id, sizeof devices->id, "cpu");
-    snprintf(devices->detail, sizeof devices->detail, "variants: ref%s%s",
-             cpu_has_avx2() ? ", avx2" : "", cpu_has_avx512() ? ", avx512" : "");
+    snprintf(devices->detail, sizeof devices->detail, "variants: ref%s%s%s",
+             cpu_has_avx2() ? ", avx2" : "", cpu_has_avx512() ? ", avx512" : "",
+             cpu_has_amx() ? ", amx" : "");
     devices->usable = 1;
     return SPOT_OK;
 }
@@ -106,8 +112,8 @@ static int cpu_open(const char *id, const struct backend_host *host, struct back
     *out = NULL;
     if (id != NULL && strcmp(id, "cpu") != 0)
         return spot_fail(err, SPOT_EUSAGE, "device '%s' is not a CPU; it is called cpu", id);
-    const struct kmeans_kernels *kernels;
-    int status = choose_kernels(&kernels, err);
+    const struct variant *variant;
+    int status = choose_variant(&variant, err);
     if (status < 0) return status;
     struct backend *backend = calloc(1, sizeof *backend);
     if (backend != NULL) backend->spares = calloc(1, sizeof *backend->spares);
@@ -116,10 +122,10 @@ static int cpu_open(const char *id, const struct backend_host *host, struct back
         return spot_fail_memory(err, "the CPU backend");
     }
     backend->host = *host;
-    backend->kernels = kernels;
-    backend->mixture_kernels = mixture_kernels_beside(kernels);
+    backend->kernels = variant->kmeans();
+    backend->mixture_kernels = variant->mixture();
     snprintf(backend->description, sizeof backend->description, "cpu (%s, %d thread%s)",
-             kernels->name, host->threads, host->threads == 1 ? "" : "s");
+             variant->name, host->threads, host->threads == 1 ? "" : "s");
     *out = backend;
     return SPOT_OK;
 }

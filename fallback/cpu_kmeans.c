@@ -111,7 +111,7 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
     const bool wide = data->wide != NULL;
     int failed = run->workers == NULL || run->scale == NULL;
     failed = failed || partial_open(&run->totals, k, data->columns) < 0;
-    failed = failed || filter_open(&run->filter, k, data->columns, data->offset, run->kernels->tile,
+    failed = failed || filter_open(&run->filter, k, data->columns, data->offset, run->kernels,
                                    wide) < 0;
     for (int i = 0; !failed && i < run->threads; i++)
         failed = worker_open(&run->workers[i], k, data->columns, wide) < 0;

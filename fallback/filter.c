@@ -15,9 +15,18 @@
 #include "numerics/distance.h"
 #include "numerics/margin.h"
 
-int filter_open(struct filter_space *space, int32_t k, int32_t columns, const double *offset,
-                int32_t tile, bool wide)
+/* Rounded up to whole tiles, leading and trailing parts. */
+static int64_t split_size(int32_t k, int32_t columns)
 {
+    const int64_t centres = (k + SPLIT_CENTRES - 1) / SPLIT_CENTRES * (int64_t)SPLIT_CENTRES;
+    return 2 * centres * ((columns + SPLIT_COLUMNS - 1) / SPLIT_COLUMNS * SPLIT_COLUMNS);
+}
+
+int filter_open(struct filter_space *space, int32_t k, int32_t columns, const double *offset,
+                const struct kmeans_kernels *kernels, bool wide)
+{
+    const int32_t tile = kernels->tile;
+    const bool split = kernels->splits != NULL && kernels->splits(k, columns);
     memset(space, 0, sizeof *space);
     space->tile = tile;
     space->tiles = (k + tile - 1) / tile;
@@ -27,8 +36,9 @@ int filter_open(struct filter_space *space, int32_t k, int32_t columns, const do
     space->packed = spot_alloc_zero(padded * columns, sizeof *space->packed);
     space->halves = spot_alloc(padded, sizeof *space->halves);
     space->reach = spot_alloc(columns, sizeof *space->reach);
+    if (split) space->split = spot_alloc_zero(split_size(k, columns), sizeof *space->split);
     if (space->exact == NULL || space->previous == NULL || space->packed == NULL ||
-        space->halves == NULL || space->reach == NULL) {
+        space->halves == NULL || space->reach == NULL || (split && space->split == NULL)) {
         filter_close(space);
         return SPOT_ENOMEM;
     }
@@ -40,7 +50,8 @@ int filter_open(struct filter_space *space, int32_t k, int32_t columns, const do
                                            .exact = space->exact,
                                            .offset = offset,
                                            .centres = space->packed,
-                                           .halves = space->halves};
+                                           .halves = space->halves,
+                                           .split = space->split};
     return SPOT_OK;
 }
 
@@ -50,6 +61,7 @@ void filter_close(struct filter_space *space)
     free(space->previous);
     free(space->packed);
     free(space->halves);
+    free(space->split);
     free(space->reach);
     memset(space, 0, sizeof *space);
 }
@@ -71,13 +83,19 @@ static struct bounds largest_sums(const struct filter_space *space, const float 
     return sums;
 }
 
+static float margin_of(const struct filter_space *space, const struct bounds *sums)
+{
+    const struct kmeans_filter *filter = &space->filter;
+    return (filter->split == NULL ? score_margin_of : split_margin)(
+        filter->columns, filter->wide, space->half, sums->product, sums->distance);
+}
+
 void filter_bound(const struct filter_space *space, const float *largest,
                   struct kmeans_filter *filter)
 {
     const struct bounds sums = largest_sums(space, largest);
     *filter = space->filter;
-    filter->margin =
-        score_margin_of(filter->columns, filter->wide, space->half, sums.product, sums.distance);
+    filter->margin = margin_of(space, &sums);
 }
 
 /* The bounds for this pass; the reserve stays as long as it is at least three margins, since limits
@@ -87,9 +105,10 @@ static bool bound_errors(struct filter_space *space, const float *largest)
     struct kmeans_filter *filter = &space->filter;
     const int32_t d = filter->columns;
     const struct bounds sums = largest_sums(space, largest);
-    filter->margin = score_margin_of(d, filter->wide, space->half, sums.product, sums.distance);
+    filter->margin = margin_of(space, &sums);
     filter->spread =
         (float)((d + 4) * 0x1p-23 * (sums.squares + 2 * (space->half + sums.product)) + 0x1p-100);
+    if (filter->split != NULL) filter->spread += filter->margin;
     if (3 * filter->margin <= filter->reserve) return true;
     filter->reserve = 4 * filter->margin;
     return false;
@@ -118,6 +137,32 @@ static double pair_movement(const struct filter_space *space)
     return (sqrt(largest) + sqrt(second)) / 2 * (1 + 1e-9) + 0x1p-500;
 }
 
+/* The nearest bfloat16, halves away from zero. */
+static uint16_t nearest_bfloat16(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x8000) >> 16);
+}
+
+static float float_of(uint16_t bfloat16)
+{
+    const uint32_t bits = (uint32_t)bfloat16 << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void split_centre(const struct filter_space *space, int32_t c, int32_t j, float value)
+{
+    const int64_t panels = (space->filter.columns + SPLIT_COLUMNS - 1) / SPLIT_COLUMNS;
+    const int64_t panel = SPLIT_CENTRES * SPLIT_COLUMNS;
+    uint16_t *at = space->split + (c / SPLIT_CENTRES * 2 * panels + j / SPLIT_COLUMNS) * panel +
+                   c % SPLIT_CENTRES * SPLIT_COLUMNS + j % SPLIT_COLUMNS;
+    at[0] = nearest_bfloat16(value);
+    at[panels * panel] = nearest_bfloat16(value - float_of(at[0]));
+}
+
 double filter_pack(struct filter_space *space, const float *largest)
 {
     const struct kmeans_filter *filter = &space->filter;
@@ -130,6 +175,7 @@ double filter_pack(struct filter_space *space, const float *largest)
         for (int32_t j = 0; j < d; j++) {
             double centre = filter->exact[(int64_t)c * d + j] - filter->offset[j];
             packed[(int64_t)j * tile] = (float)centre;
+            if (space->split != NULL) split_centre(space, c, j, (float)centre);
             half += centre * centre / 2;
             if (fabs(centre) > space->reach[j]) space->reach[j] = fabs(centre);
         }
@@ -141,30 +187,41 @@ double filter_pack(struct filter_space *space, const float *largest)
     return bound_errors(space, largest) ? movement : INFINITY;
 }
 
-/* The definition, for one row, among the centres whose score is within two margins of the least:
- * no other can be nearest, however the last rounding goes. */
+/* ---- Near ties ------------------------------------------------------------------------------ */
+
+/* Centres whose scores are taken at a time: a multiple of every tile. */
+enum { STRIP = 240 };
+
+/* The definition. */
+static double distance_to(const struct kmeans_filter *filter, struct block_values row, int32_t c)
+{
+    const int32_t d = filter->columns;
+    const double *centre = filter->exact + (int64_t)c * d;
+    return row.wide == NULL
+               ? squared_distance(row.x, BLOCK_ROWS, filter->offset, centre, d)
+               : squared_distance_float64(row.wide, BLOCK_ROWS, filter->offset, centre, d);
+}
+
+/* The definition's choice for one row, among the centres whose score is within the margin of the
+ * least so far; no other can be nearest. */
 static int32_t nearest_centre(const struct kmeans_kernels *kernels,
                               const struct kmeans_filter *filter, struct block_values row)
 {
-    const int32_t d = filter->columns, tile = kernels->tile;
-    float scores[MOST_TILE], least = INFINITY;
+    float scores[STRIP], least = INFINITY;
     int32_t label = 0;
     double nearest = INFINITY;
-    for (int32_t c = 0; c < filter->k; c++) {
-        if (c % tile == 0) kernels->scores(filter, row.x, c, scores);
-        least = scores[c % tile] < least ? scores[c % tile] : least;
-    }
-    const float most = least + 2.0f * filter->margin;
-    for (int32_t c = 0; c < filter->k; c++) {
-        if (c % tile == 0) kernels->scores(filter, row.x, c, scores);
-        if (scores[c % tile] > most) continue;
-        const double *centre = filter->exact + (int64_t)c * d;
-        double d2 = row.wide == NULL
-                        ? squared_distance(row.x, BLOCK_ROWS, filter->offset, centre, d)
-                        : squared_distance_float64(row.wide, BLOCK_ROWS, filter->offset, centre, d);
-        if (d2 < nearest) {
-            nearest = d2;
-            label = c;
+    for (int32_t first = 0; first < filter->k; first += STRIP) {
+        const int32_t count = filter->k - first < STRIP ? filter->k - first : STRIP;
+        if (kernels->scores != NULL) kernels->scores(filter, row.x, first, count, scores);
+        for (int32_t c = 0; kernels->scores != NULL && c < count; c++)
+            least = scores[c] < least ? scores[c] : least;
+        for (int32_t c = 0; c < count; c++) {
+            if (kernels->scores != NULL && scores[c] - least > filter->margin) continue;
+            double d2 = distance_to(filter, row, first + c);
+            if (d2 < nearest) {
+                nearest = d2;
+                label = first + c;
+            }
         }
     }
     return label;

@@ -14,6 +14,7 @@ struct filter_space {
     double *previous; /* (k, columns) the centres packed last */
     float *packed;    /* (tiles, columns, tile) */
     float *halves;    /* (tiles * tile) */
+    uint16_t *split;  /* as the kernels want it, or NULL */
     double *reach;    /* (columns) largest |centre without offset| */
     double half;      /* the largest of the halves, before rounding */
 };
@@ -21,7 +22,7 @@ struct filter_space {
 /* 0, or SPOT_ENOMEM with everything freed. offset (columns) is borrowed. wide: the rows are
  * float64. */
 int filter_open(struct filter_space *space, int32_t k, int32_t columns, const double *offset,
-                int32_t tile, bool wide);
+                const struct kmeans_kernels *kernels, bool wide);
 void filter_close(struct filter_space *space);
 
 /* Packs space->exact and bounds the error for rows with |x_j| <= largest_j; (columns). Returns

@@ -11,7 +11,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum { LANES = 8, TILE = 6, TILE_VECTORS = 2 };
+enum { LANES = 8, TILE = 6, TILE_VECTORS = 2, SCORE_TILES = 4 };
 
 /* 8 rows from `rows` on, each `stride` long, and 4 columns. */
 ALWAYS_INLINE void load_four(const float *rows, int64_t stride, const float *offset, float *x)
@@ -279,16 +279,30 @@ static uint64_t filter_avx2(const struct kmeans_filter *filter, const float *x, 
     }
 }
 
+/* A tile's centres are the lanes of a vector; a few tiles at a time hide the latency. */
 static void scores_avx2(const struct kmeans_filter *filter, const float *x, int32_t first,
-                        float *scores)
+                        int32_t count, float *scores)
 {
-    const __m256i lanes =
-        _mm256_cmpgt_epi32(_mm256_set1_epi32(TILE), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-    const float *centre = filter->centres + (int64_t)first * filter->columns;
-    __m256 sum = _mm256_maskload_ps(filter->halves + first, lanes);
-    for (int32_t j = 0; j < filter->columns; j++, x += BLOCK_ROWS, centre += TILE)
-        sum = _mm256_fnmadd_ps(_mm256_set1_ps(*x), _mm256_maskload_ps(centre, lanes), sum);
-    _mm256_maskstore_ps(scores, lanes, sum);
+    const __m256i lanes = _mm256_setr_epi32(-1, -1, -1, -1, -1, -1, 0, 0);
+    const int64_t size = (int64_t)TILE * filter->columns;
+    const int32_t tiles = (count + TILE - 1) / TILE;
+    const float *centres = filter->centres + first / TILE * size;
+    for (int32_t t = 0; t < tiles; t += SCORE_TILES, centres += SCORE_TILES * size) {
+        const int32_t some = tiles - t < SCORE_TILES ? tiles - t : SCORE_TILES;
+        __m256 score[SCORE_TILES];
+        for (int32_t i = 0; i < SCORE_TILES; i++)
+            score[i] =
+                _mm256_maskload_ps(filter->halves + first + (i < some ? t + i : t) * TILE, lanes);
+        for (int64_t j = 0; j < filter->columns; j++) {
+            const __m256 value = _mm256_set1_ps(x[j * BLOCK_ROWS]);
+            for (int32_t i = 0; i < SCORE_TILES; i++) {
+                const float *centre = centres + (i < some ? i * size : 0) + j * TILE;
+                score[i] = _mm256_fnmadd_ps(value, _mm256_maskload_ps(centre, lanes), score[i]);
+            }
+        }
+        for (int32_t i = 0; i < some; i++)
+            _mm256_maskstore_ps(scores + (t + i) * TILE, lanes, score[i]);
+    }
 }
 
 /* Distances of 16 rows to `count` (a literal) points. Multiply and add stay apart: the seeding

@@ -6,11 +6,10 @@
 #include <immintrin.h>
 #include <math.h>
 
+#include "fallback/ranking_avx512.h"
 #include "fallback/transpose.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-enum { LANES = 16, VECTORS = BLOCK_ROWS / LANES, TILE = 12, TILE_VECTORS = 2 };
+enum { TILE = 12, TILE_VECTORS = 2, SCORE_TILES = 4 };
 
 /* 16 rows from `rows` on, each `stride` long, and 4 columns. */
 ALWAYS_INLINE void load_four(const float *rows, int64_t stride, const float *offset, float *x)
@@ -95,51 +94,6 @@ static bool beyond_avx512(const float *x, int32_t columns, const float *limits)
     return beyond != 0;
 }
 
-/* The ranking so far of 16 rows. */
-struct ranking {
-    __m512 best, second;
-    __m512i label;
-};
-
-ALWAYS_INLINE struct ranking empty_ranking(void)
-{
-    const __m512 infinity = _mm512_set1_ps(INFINITY);
-    return (struct ranking){infinity, infinity, _mm512_setzero_si512()};
-}
-
-/* Centres come in ascending order, so a strict < keeps the lowest index among equals. */
-ALWAYS_INLINE void rank(struct ranking *ranking, __m512 score, __m512i centre)
-{
-    __mmask16 closer = _mm512_cmp_ps_mask(score, ranking->best, _CMP_LT_OQ);
-    __m512 worse = _mm512_max_ps(score, ranking->best);
-    ranking->second = _mm512_min_ps(worse, ranking->second);
-    ranking->best = _mm512_min_ps(score, ranking->best);
-    ranking->label = _mm512_mask_mov_epi32(ranking->label, closer, centre);
-}
-
-/* Stores the labels of 16 rows; returns the bits of those too close to call, NaN among them. */
-ALWAYS_INLINE uint64_t decide(const struct ranking *ranking, float margin, int32_t *labels)
-{
-    __m512 gap = _mm512_sub_ps(ranking->second, ranking->best);
-    _mm512_storeu_si512(labels, ranking->label);
-    return _mm512_cmp_ps_mask(gap, _mm512_set1_ps(margin), _CMP_NGT_UQ);
-}
-
-/* Limits of 16 rows: the drift so far and (second - best - reserve) / (2 l), with l at least the
- * distance to the second centre. */
-ALWAYS_INLINE __m512 limits_of(const struct kmeans_filter *filter, const struct ranking *ranking,
-                               __m512 norm)
-{
-    __m512 gap = _mm512_sub_ps(_mm512_sub_ps(ranking->second, ranking->best),
-                               _mm512_set1_ps(filter->reserve));
-    __m512 square = _mm512_fmadd_ps(_mm512_set1_ps(2.0f), ranking->second,
-                                    _mm512_add_ps(norm, _mm512_set1_ps(filter->spread)));
-    __m512 room =
-        _mm512_mul_ps(_mm512_mul_ps(gap, _mm512_set1_ps(ROOM_FACTOR)), _mm512_rsqrt14_ps(square));
-    return _mm512_mul_ps(_mm512_add_ps(room, _mm512_set1_ps(filter->drift)),
-                         _mm512_set1_ps(LIMIT_FACTOR));
-}
-
 /* columns is a literal: x lives in registers, what does not fit is an operand in memory. The
  * unrolling keeps the rankings in registers as well. */
 ALWAYS_INLINE uint64_t filter_narrow(const struct kmeans_filter *filter, const float *x,
@@ -213,14 +167,6 @@ ALWAYS_INLINE void filter_tile(const struct kmeans_filter *filter, const float *
             rank(&rankings[v], score[c][v], _mm512_set1_epi32(first + c));
 }
 
-ALWAYS_INLINE __m512 squared_norms(const float *x, int32_t columns)
-{
-    __m512 norm = _mm512_setzero_ps();
-    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS)
-        norm = _mm512_fmadd_ps(_mm512_load_ps(x), _mm512_load_ps(x), norm);
-    return norm;
-}
-
 static uint64_t filter_wide(const struct kmeans_filter *filter, const float *x, int32_t *labels,
                             struct filter_limits *limits)
 {
@@ -279,20 +225,43 @@ static uint64_t filter_avx512(const struct kmeans_filter *filter, const float *x
     }
 }
 
-static void scores_avx512(const struct kmeans_filter *filter, const float *x, int32_t first,
-                          float *scores)
+static uint64_t filter_amx(const struct kmeans_filter *filter, const float *x, int32_t *labels,
+                           struct filter_limits *limits)
 {
-    const __mmask16 lanes = (1 << TILE) - 1;
-    const float *centre = filter->centres + (int64_t)first * filter->columns;
-    __m512 sum = _mm512_maskz_loadu_ps(lanes, filter->halves + first);
-    __m512 odd = _mm512_setzero_ps(); /* columns in turn, so that one need not wait for the other */
-    for (int32_t j = 0; j < filter->columns; j++, x += BLOCK_ROWS, centre += TILE) {
-        __m512 next =
-            _mm512_fnmadd_ps(_mm512_set1_ps(*x), _mm512_maskz_loadu_ps(lanes, centre), sum);
-        sum = odd;
-        odd = next;
+    return (filter->split != NULL ? filter_split : filter_avx512)(filter, x, labels, limits);
+}
+
+/* Measured: below, the rows' conversion and the ranking cost what the products save. The most
+ * columns are what the converted rows may take of a thread's stack. */
+static bool splits_amx(int32_t k, int32_t columns)
+{
+    return k >= 32 && columns > 16 && columns <= SPLIT_MOST_COLUMNS;
+}
+
+/* A tile's centres are the lanes of a vector; a few tiles at a time hide the latency. */
+static void scores_avx512(const struct kmeans_filter *filter, const float *x, int32_t first,
+                          int32_t count, float *scores)
+{
+    const __mmask16 lanes = (1u << TILE) - 1;
+    const int64_t size = (int64_t)TILE * filter->columns;
+    const int32_t tiles = (count + TILE - 1) / TILE;
+    const float *centres = filter->centres + first / TILE * size;
+    for (int32_t t = 0; t < tiles; t += SCORE_TILES, centres += SCORE_TILES * size) {
+        const int32_t some = tiles - t < SCORE_TILES ? tiles - t : SCORE_TILES;
+        __m512 score[SCORE_TILES];
+        for (int32_t i = 0; i < SCORE_TILES; i++)
+            score[i] = _mm512_maskz_loadu_ps(lanes, filter->halves + first +
+                                                        (i < some ? t + i : t) * TILE);
+        for (int64_t j = 0; j < filter->columns; j++) {
+            const __m512 value = _mm512_set1_ps(x[j * BLOCK_ROWS]);
+            for (int32_t i = 0; i < SCORE_TILES; i++) {
+                const float *centre = centres + (i < some ? i * size : 0) + j * TILE;
+                score[i] = _mm512_fnmadd_ps(value, _mm512_maskz_loadu_ps(lanes, centre), score[i]);
+            }
+        }
+        for (int32_t i = 0; i < some; i++)
+            _mm512_mask_storeu_ps(scores + (t + i) * TILE, lanes, score[i]);
     }
-    _mm512_mask_storeu_ps(scores, lanes, _mm512_add_ps(sum, odd));
 }
 
 static uint64_t unsettled_avx512(const float *limits, float drift)
@@ -548,6 +517,29 @@ const struct kmeans_kernels *kmeans_kernels_avx512(void)
         .load = load_avx512,
         .beyond = beyond_avx512,
         .filter = filter_avx512,
+        .scores = scores_avx512,
+        .unsettled = unsettled_avx512,
+        .move_rows = move_rows_avx512,
+        .distances = distances_avx512,
+        .potentials = potentials_avx512,
+        .near_box = near_box_avx512,
+        .moments = moments_avx512,
+        .own_distances = own_distances_avx512,
+        .sum_rounded = sum_rounded_avx512,
+    };
+    return &kernels;
+}
+
+/* The same with products by tiles of matrix multiplication where those pay. */
+const struct kmeans_kernels *kmeans_kernels_amx(void)
+{
+    static const struct kmeans_kernels kernels = {
+        .name = "amx",
+        .tile = TILE,
+        .load = load_avx512,
+        .beyond = beyond_avx512,
+        .splits = splits_amx,
+        .filter = filter_amx,
         .scores = scores_avx512,
         .unsettled = unsettled_avx512,
         .move_rows = move_rows_avx512,

@@ -22,8 +22,6 @@ enum { BLOCK_ROWS = 64 };
 /* For boxes: more than the rounding of their distances in float32. */
 #define NEAR_FACTOR (1.0f + 1e-5f)
 
-enum { MOST_TILE = 16 };
-
 /* Columns of a row of sums, filled up to whole vectors. */
 static inline int32_t padded_columns(int32_t columns)
 {
@@ -33,16 +31,22 @@ static inline int32_t padded_columns(int32_t columns)
 /* The centres of one pass, packed for the filter. */
 struct kmeans_filter {
     int32_t k, columns;
-    int wide;             /* 1: the rows are float64, and x is these rounded */
-    const double *exact;  /* (k, columns) the centres themselves, row-major */
-    const double *offset; /* (columns) */
-    const float *centres; /* (tiles, columns, tile) without offset, rounded; 0 past k */
-    const float *halves;  /* (tiles * tile) half their squared norm; FLT_MAX past k */
-    float margin;         /* twice the bound of a score's error */
-    float reserve;        /* what a gap must keep, at least three margins */
-    float spread;         /* bound of the error of 2 score + |x|^2 */
-    float drift;          /* how far centres have moved since the fit began, at most */
+    int wide;              /* 1: the rows are float64, and x is these rounded */
+    const double *exact;   /* (k, columns) the centres themselves, row-major */
+    const double *offset;  /* (columns) */
+    const float *centres;  /* (tiles, columns, tile) without offset, rounded; 0 past k */
+    const float *halves;   /* (tiles * tile) half their squared norm; FLT_MAX past k */
+    const uint16_t *split; /* the same centres as pairs of bfloat16, see SPLIT_CENTRES, or NULL */
+    float margin;          /* twice the bound of a score's error */
+    float reserve;         /* what a gap must keep, at least three margins */
+    float spread;          /* bound of the error of 2 score + |x|^2 */
+    float drift;           /* how far centres have moved since the fit began, at most */
 };
+
+/* Centres for tiles of matrix multiplication: (k / SPLIT_CENTRES rounded up, 2, columns /
+ * SPLIT_COLUMNS rounded up, SPLIT_CENTRES, SPLIT_COLUMNS), 0 past the last. Of each pair the first
+ * is the bfloat16 nearest to a coordinate, the second the one nearest to what that leaves. */
+enum { SPLIT_CENTRES = 16, SPLIT_COLUMNS = 32 };
 
 /* How long rows stay settled: while the mean of any two centres' ways, since the fit began, is
  * below a row's limit, the row neither changes its label nor comes within the margin
@@ -79,7 +83,7 @@ struct centre_list {
 
 struct kmeans_kernels {
     const char *name;
-    int32_t tile; /* centres to a tile of the packed layout, at most MOST_TILE */
+    int32_t tile; /* centres to a tile of the packed layout */
 
     /* 64 rows (BLOCK_ROWS, columns) row-major become a block; offset (columns) is taken off, which
      * the caller makes sure is exact. */
@@ -89,6 +93,9 @@ struct kmeans_kernels {
      * (columns) are finite and not negative. */
     bool (*beyond)(const float *x, int32_t columns, const float *limits);
 
+    /* Whether filter() wants `split` of a filter of that shape; NULL: never. */
+    bool (*splits)(int32_t k, int32_t columns);
+
     /* For each row the lowest index among the smallest score_c = halves_c - sum_j x_j c_j, in
      * float32 with any order and contraction. Bit i of the result is set where the second smallest
      * score is not above the smallest by more than the margin: those rows are decided again.
@@ -97,9 +104,9 @@ struct kmeans_kernels {
     uint64_t (*filter)(const struct kmeans_filter *filter, const float *x, int32_t *labels,
                        struct filter_limits *limits);
 
-    /* The same scores of one row, x[j * BLOCK_ROWS], and the centres of the tile that begins at
-     * `first`: scores (tile). */
-    void (*scores)(const struct kmeans_filter *filter, const float *x, int32_t first,
+    /* Scores of `count` centres from `first` on, a multiple of the tile, for the one row x
+     * (columns, stride BLOCK_ROWS), within the same margin. NULL: the definition is as quick. */
+    void (*scores)(const struct kmeans_filter *filter, const float *x, int32_t first, int32_t count,
                    float *scores);
 
     /* The bits of the rows whose limit is not above the drift; NaN is not. */
@@ -145,5 +152,6 @@ struct kmeans_kernels {
 const struct kmeans_kernels *kmeans_kernels_ref(void);
 const struct kmeans_kernels *kmeans_kernels_avx2(void);
 const struct kmeans_kernels *kmeans_kernels_avx512(void);
+const struct kmeans_kernels *kmeans_kernels_amx(void);
 
 #endif

@@ -53,15 +53,6 @@ static uint64_t filter_ref(const struct kmeans_filter *filter, const float *x, i
     return 0;
 }
 
-static void scores_ref(const struct kmeans_filter *filter, const float *x, int32_t first,
-                       float *scores)
-{
-    const float *centre = filter->centres + (int64_t)first * filter->columns;
-    scores[0] = filter->halves[first];
-    for (int32_t j = 0; j < filter->columns; j++)
-        scores[0] -= x[j * BLOCK_ROWS] * centre[j];
-}
-
 static uint64_t unsettled_ref(const float *limits, float drift)
 {
     uint64_t bits = 0;
@@ -152,7 +143,6 @@ const struct kmeans_kernels *kmeans_kernels_ref(void)
         .load = load_ref,
         .beyond = beyond_ref,
         .filter = filter_ref,
-        .scores = scores_ref,
         .unsettled = unsettled_ref,
         .move_rows = move_rows_ref,
         .distances = distances_ref,

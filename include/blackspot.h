@@ -108,7 +108,7 @@ struct spot_engine_options {
 /* Opens a device. `options` may be NULL (the defaults). The caller closes *engine.
  * Errors: SPOT_EUSAGE (a name that is no device, a number of threads out of range), SPOT_EDEVICE
  * (an explicit device that cannot be had), SPOT_ENOMEM. The environment's
- * BLACKSPOT_CPU=ref|avx2|avx512 forces an instruction set, with the same errors. */
+ * BLACKSPOT_CPU=ref|avx2|avx512|amx forces an instruction set, with the same errors. */
 SPOT_API int spot_engine_open(const struct spot_engine_options *options, spot_engine **engine,
                               struct spot_error *err);
 

@@ -420,23 +420,25 @@ static void scores_are_within_their_bound(void)
     for (int a = 0; a < DIMENSIONS; a++)
         for (int v = 0; v < variants_found; v++) {
             const int32_t k = cluster_counts[a % CLUSTER_COUNTS], tile = variants[v]->tile;
-            float scores[MOST_TILE];
+            float scores[PADDED_K];
             int64_t wrong = 0;
+            if (variants[v]->scores == NULL) continue;
             make_blobs(dimensions[a], k, 10.0);
             pack(tile);
-            for (int32_t i = 0; i < BLOCK_ROWS; i += 21)
+            for (int32_t i = 0; i < BLOCK_ROWS; i += 21) {
+                const int32_t some = k / tile / 2 * tile;
+                variants[v]->scores(&problem.filter, problem.x + i, 0, some, scores);
+                variants[v]->scores(&problem.filter, problem.x + i, some, k - some, scores + some);
                 for (int32_t c = 0; c < k; c++) {
-                    if (c % tile == 0)
-                        variants[v]->scores(&problem.filter, problem.x + i, c, scores);
                     double score = 0.0;
                     for (int32_t j = 0; j < problem.d; j++) {
                         double centre = problem.exact[c * problem.d + j] - problem.offset[j];
                         score +=
                             centre * centre / 2 - (double)problem.x[j * BLOCK_ROWS + i] * centre;
                     }
-                    wrong += fabs(score - (double)scores[c % tile]) >
-                             0.5 * (double)problem.filter.margin;
+                    wrong += fabs(score - (double)scores[c]) > 0.5 * (double)problem.filter.margin;
                 }
+            }
             CU_ASSERT_EQUAL(wrong, 0);
         }
 }

@@ -220,7 +220,7 @@ void command_manual(FILE *out)
     fputs(".SH EXIT STATUS\n", out);
     roff(out, exit_about);
     fputs(".SH ENVIRONMENT\n.TP\n.B BLACKSPOT_CPU\n"
-          "ref, avx2 or avx512: use this instruction set instead of the best one; changes no "
+          "ref, avx2, avx512 or amx: use this instruction set instead of the best one; changes no "
           "result but the last digits of mixtures.\n",
           out);
 }

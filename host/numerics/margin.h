@@ -21,7 +21,19 @@ SPOT_INLINE float score_margin_of(int32_t columns, int wide, double half, double
     return nextafterf((float)(2 * (score + definition) * slack), INFINITY);
 }
 
-/* The same for rows that are float32. */
+/* The same for products of bfloat16 pairs (fallback/kmeans_amx.c). Each factor is off by 2^-16 of
+ * itself, and the product of the trailing parts, 2^-16 of the whole, is left out; sums of small
+ * products, 2^-7 of the others together, come first; and what is denormal counts as 0. */
+SPOT_INLINE float split_margin(int32_t columns, int wide, double half, double product,
+                               double distance)
+{
+    const double rounded = (3 * 0x1p-16 * 1.01 + (columns / 32.0 + 2) * 0x1p-24) * product;
+    const double denormal = columns * 0x1p-124 * (2 + distance);
+    float margin = score_margin_of(columns, wide, half, product, distance);
+    return nextafterf((float)(margin + 2 * (rounded + denormal)), INFINITY);
+}
+
+/* score_margin_of rows that are float32. */
 SPOT_INLINE float score_margin(int32_t columns, double half, double product, double distance)
 {
     return score_margin_of(columns, 0, half, product, distance);
