@@ -15,6 +15,9 @@ enum {
     STATE_AMX = 1u << 17 | 1u << 18,                        /* the tiles' shapes and contents */
 };
 
+/* Of leaf 7, edx. */
+enum { HAS_AMX_BF16 = 1u << 22, HAS_AMX_TILE = 1u << 24 };
+
 struct cpu_features {
     unsigned leaf1_ecx, leaf7_ebx, leaf7_edx, saved;
 };
@@ -59,7 +62,7 @@ static bool tiles_permitted(void)
 
 bool cpu_has_amx(void)
 {
-    const unsigned leaf7 = bit_AMX_BF16 | bit_AMX_TILE;
+    const unsigned leaf7 = HAS_AMX_BF16 | HAS_AMX_TILE;
     struct cpu_features features = read_features();
     return cpu_has_avx512() && (features.leaf7_edx & leaf7) == leaf7 &&
            (features.saved & STATE_AMX) == STATE_AMX && tiles_permitted();
