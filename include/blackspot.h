@@ -516,6 +516,12 @@ SPOT_API int spot_forest_score(spot_engine *engine, const spot_forest *forest,
                                const struct spot_forest_options *options, double *out,
                                struct spot_error *err);
 
+/* What the splits of all trees say of each feature, (features) each: their number, the sum of their
+ * gains and the sum of their covers (XGBoost's weight, total_gain and total_cover; LightGBM's split
+ * and gain, which leave splits without gain out). 0 where the file has none. SPOT_ENOMEM. */
+SPOT_API int spot_forest_importance(const spot_forest *forest, int64_t *splits, double *gain,
+                                    double *cover, struct spot_error *err);
+
 /* Never fails; lives as long as the forest. */
 SPOT_API const struct spot_forest_info *spot_forest_info(const spot_forest *forest);
 

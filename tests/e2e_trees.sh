@@ -160,6 +160,31 @@ cut -d, -f2 of_table.csv | same of_matrix.csv - "the encoder in the model"
 expect 0 score --model encoded.json --input matrix.npy --output again.csv
 same of_matrix.csv again.csv "the matrix past the encoder"
 
+# ---- info: what the file holds, and XGBoost's importance of the features.
+expect 0 info "$model"
+says stdout 'severity.json: XGBoost, JSON, binary:logistic, 2 classes$'
+says stdout '^trees: 100, iterations: 100$'
+says stdout '^depth: 4, leaves: 1,566$'
+says stdout '^has no encoder$'
+expect 0 info --json "$model"
+one_line
+is trees 100
+is format "XGBoost"
+tr '{' '\n' <stdout | sed -n 's/^"feature":"\(.*\)","splits":\(.*\),"gain":\(.*\),"cover":\([0-9.e+]*\).*/\1,\2,\3,\4/p' |
+    sort >found.csv
+tail -n +2 "$ROOT/tests/reference/trees/severity_importance.csv" | sort | paste -d, found.csv - |
+    awk -F, '
+        { count++ }
+        $1 != $5 || $2 != $6 || ($3 / $7 - 1)^2 > 1e-12 || ($4 / $8 - 1)^2 > 1e-12 { print; bad = 1 }
+        END { exit bad || count != 27 }' || fail "importance"
+expect 0 info encoded.json
+says stdout '^carries its encoder$'
+expect 0 info light.txt
+says stdout '^light.txt: LightGBM, text, binary sigmoid:1, 2 classes$'
+expect 0 info "$ROOT/tests/reference/trees/xgboost/3.2.0_early_stop.ubj"
+says stdout ' XGBoost, UBJSON, '
+says stdout '^trees: 3, iterations: 3 \(the first 1 are used\)$'
+
 # ---- What cannot be scored says why.
 sed '1s/victim_age/victims_age/' rows.csv >renamed.csv
 expect 3 score --model "$model" --input renamed.csv --output never.csv

@@ -1,8 +1,11 @@
-/* `blackspot info MODEL`: what a model file holds, centres in the units of the raw table. */
+/* `blackspot info MODEL`: what a model file holds, centres in the units of the raw table; models of
+ * trees in info_forest.c. */
 #define _GNU_SOURCE /* argp */
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/forest_model.h"
+#include "app/info_forest.h"
 #include "app/model_encoder.h"
 #include "app/result.h"
 #include "app/session.h"
@@ -182,6 +185,7 @@ static int info(struct session *session, struct spot_error *err)
     int status;
     if (session->arguments.argument == NULL)
         return spot_fail(err, SPOT_EUSAGE, "which model? blackspot info MODEL");
+    if (is_forest(session->arguments.argument)) return info_forest(session, err);
     SPOT_TRY(model_read(session->arguments.argument, &model, err));
     SPOT_TRY(model_encoder_open(&model, session->arguments.argument, &encoder, err));
     if (given(&session->arguments, OPTION_JSON))
@@ -200,7 +204,8 @@ const struct command command_info = {
     .usage = "MODEL [--json]",
     .about = "Prints a model's features, clusters and centres or components and means, in the "
              "units of the raw table where "
-             "the model carries its encoder.",
+             "the model carries its encoder. Of trees of XGBoost or LightGBM their number, depth, "
+             "leaves and objective, and of each feature the splits, their gain and their cover.",
     .example = "blackspot info model.json",
     .argument = "MODEL",
     .options = info_options,

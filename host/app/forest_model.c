@@ -26,6 +26,17 @@ bool is_forest(const char *path)
     return memmem(head, size, learner, sizeof learner - 1) != NULL;
 }
 
+const char *forest_format(const char *path)
+{
+    char head[2] = {0};
+    if (is_lightgbm(path)) return "LightGBM, text";
+    FILE *file = fopen(path, "rbe");
+    const bool read = file != NULL && fread(head, 1, sizeof head, file) == sizeof head;
+    if (file != NULL) fclose(file);
+    const bool json = read && head[1] != '\0' && strchr(" \t\r\n\"", head[1]) != NULL;
+    return json ? "XGBoost, JSON" : "XGBoost, UBJSON";
+}
+
 /* The encoder as `prepare` writes it, or the part of it that models hold. */
 static int open_encoder(struct forest_model *model, struct spot_error *err)
 {

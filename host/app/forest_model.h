@@ -17,6 +17,9 @@ struct forest_model {
  * read, which the reader of the other models then explains. */
 bool is_forest(const char *path);
 
+/* What a forest's file is, in words: "XGBoost, JSON". */
+const char *forest_format(const char *path);
+
 /* The caller closes, also after a failure. Errors: as spot_forest_load; SPOT_EFORMAT when the
  * encoder does not fit the model. */
 int forest_model_open(const char *path, struct forest_model *model, struct spot_error *err);

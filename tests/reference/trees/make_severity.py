@@ -1,7 +1,8 @@
 """What XGBoost makes of the first rows of the French test table with data/fr-baac-2021/severity.json,
-for tests/e2e_trees.sh; written by xgboost 3.2.0.
+and of its features' importance, for tests/e2e_trees.sh; written by xgboost 3.2.0.
 
     python make_severity.py > severity.csv
+    python make_severity.py importance > severity_importance.csv
 """
 import pathlib
 import sys
@@ -12,6 +13,11 @@ import xgboost
 data = pathlib.Path(__file__).parents[3] / "data/fr-baac-2021"
 rows = pandas.read_csv(data / "X_test.csv.gz", nrows=200).drop(columns="year_acc")
 model = xgboost.Booster(model_file=data / "severity.json")
+if sys.argv[1:] == ["importance"]:
+    parts = {name: model.get_score(importance_type=kind) for name, kind in
+             (("splits", "weight"), ("gain", "total_gain"), ("cover", "total_cover"))}
+    pandas.DataFrame(parts).rename_axis("feature").to_csv(sys.stdout)
+    sys.exit()
 matrix = xgboost.DMatrix(rows)
 table = pandas.DataFrame({"margin": model.predict(matrix, output_margin=True).astype(float),
                           "proba": model.predict(matrix).astype(float)})
