@@ -69,12 +69,16 @@ both 24 train kmeans --input rows.npy --k 30 --init random --n-init 2 --max-iter
 both 24 train kmeans --input rows.npy --k 6 --n-init 10 --max-iter 4
 both 24 train kmeans --input few.npy --k 4
 both 24 train kmeans --input few.npy --k 4 --compact off --max-iter 4
+both 24 train kmeans --input rows.npy --k 5 --mini-batch 5000 --max-iter 2
 both 24 train gmm --input rows.npy --k 3 --max-iter 3
 both 24 train gmm --input rows.npy --k 3 --covariance diag --max-iter 3 --init random
 both 24 train gmm --input few.npy --k 2 --covariance diag --max-iter 3
 both 36 train kmeans --input rows.csv --sample-weight w --k 5
 both 36 train gmm --input rows.csv --sample-weight w --k 2 --covariance tied --max-iter 2
 expect 0 train kmeans --input rows.npy --k 5 --max-iter 6 --output free.json
+cp free.json kept.json
+both 24 train kmeans --update kept.json --input rows.npy
+both 36 train kmeans --update kept.json --input rows.npy --mini-batch 100000
 
 # ---- Scores.
 expect 0 score --model free.json --input rows.npy --output free.npy

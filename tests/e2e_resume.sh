@@ -64,6 +64,29 @@ if [ -z "${BLACKSPOT_SANITIZE:-}" ]; then
     same 'the model.json' whole.json "gone on with under --memory"
 fi
 
+# ---- Killed: what was written in time goes on. More runs where the machine is too fast.
+runs=8
+killed() {
+    rm -f killed.json*
+    "$BLACKSPOT" train kmeans --input year.npy --k 8 --n-init $runs --tol 0 --compact off \
+        --checkpoint-every 0 --output killed.json >stdout 2>stderr &
+    until [ -e killed.json.checkpoint ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+    kill -KILL $! 2>/dev/null || true
+    ! wait $!
+}
+until killed; do
+    runs=$((runs * 2))
+    [ $runs -le 4096 ] || fail "never killed in time"
+done
+rm -f .killed.json* # a writer's temporary file
+expect 0 train kmeans --input year.npy --k 8 --n-init $runs --tol 0 --resume --output killed.json
+says stderr 'goes on with run [0-9]+ of '
+[ ! -e killed.json.checkpoint ] || fail "a checkpoint of a training that is done"
+expect 0 train kmeans --input year.npy --k 8 --n-init $runs --tol 0 --output whole.json
+same killed.json whole.json "killed and gone on with"
+expect 2 train kmeans --input year.npy --k 8 --checkpoint-every -1 --output whole.json
+says stderr 'checkpoint-every: -1 is out of range'
+
 # ---- A mixture of which the first k is done.
 iterations=100
 until stop_at '^info: k 2: ' train gmm --input year.npy --k 2..4 --covariance diag --tol 0 \

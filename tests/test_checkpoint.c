@@ -305,6 +305,103 @@ static void test_mixture_weights_and_equal_rows(void)
         check_every_stop(&job);
 }
 
+/* ---- In time -------------------------------------------------------------------------------- */
+
+/* What a process would have left, had it been killed when it asked whether to stop. */
+struct killed {
+    char left[64][4096];
+    size_t length[64];
+    int count;
+};
+
+static int keep_file(void *arg)
+{
+    struct killed *killed = arg;
+    FILE *file = killed->count < 64 ? fopen(path, "rb") : NULL;
+    if (file == NULL) return 0;
+    char *bytes = killed->left[killed->count];
+    size_t length = fread(bytes, 1, sizeof *killed->left, file);
+    CU_ASSERT(length > 0 && length < sizeof *killed->left);
+    killed->length[killed->count++] = length;
+    fclose(file);
+    return 0;
+}
+
+/* Written after every iteration; each file goes on to the same model. */
+static void check_killed(struct job *job)
+{
+    static struct killed killed;
+    const struct spot_engine_options options = {
+        .device = "cpu", .threads = 1, .stopped = keep_file, .arg = &killed};
+    spot_engine *engine = NULL, *second = open_engine(2, NULL);
+    spot_checkpoint *checkpoint = spot_checkpoint_new();
+    CU_ASSERT_EQUAL_FATAL(spot_engine_open(&options, &engine, NULL), SPOT_OK);
+    CU_ASSERT_EQUAL_FATAL(run_job(second, job, NULL, one, NULL), SPOT_OK);
+    killed.count = 0;
+    unlink(path);
+    CU_ASSERT_EQUAL(spot_checkpoint_every(checkpoint, path, 0, NULL), SPOT_OK);
+    CU_ASSERT_EQUAL(run_job(engine, job, checkpoint, other, NULL), SPOT_OK);
+    CU_ASSERT(same_files(one, other));
+    spot_checkpoint_free(checkpoint);
+    CU_ASSERT(killed.count > 2);
+    for (int i = 0; i < killed.count; i++) {
+        write_file(path, killed.left[i], killed.length[i]);
+        CU_ASSERT_EQUAL_FATAL(spot_checkpoint_load(path, &checkpoint, NULL), SPOT_OK);
+        CU_ASSERT_EQUAL(run_job(second, job, checkpoint, other, NULL), SPOT_OK);
+        CU_ASSERT(same_files(one, other));
+        spot_checkpoint_free(checkpoint);
+    }
+    spot_engine_close(engine);
+    spot_engine_close(second);
+    unlink(path);
+}
+
+static void test_killed(void)
+{
+    make_rows(0);
+    struct job kmeans = kmeans_job(4), batches = kmeans, gmm = gmm_job(3, SPOT_GMM_DIAG);
+    kmeans.kmeans.n_init = 2;
+    check_killed(&kmeans);
+    batches.kmeans.mini_batch = 80;
+    check_killed(&batches);
+    gmm.gmm.n_init = 2;
+    gmm.gmm.init = SPOT_GMM_INIT_ROWS;
+    check_killed(&gmm);
+}
+
+static void count_warnings(void *arg, enum spot_log_level level, const char *text)
+{
+    int *warnings = arg;
+    *warnings += level == SPOT_LOG_WARNING && strstr(text, "no checkpoint: ") != NULL;
+}
+
+/* Times that are none, times that do not come, and a folder that is not there. */
+static void test_times(void)
+{
+    make_rows(0);
+    int warnings = 0;
+    struct job job = kmeans_job(3);
+    const struct spot_engine_options options = {
+        .device = "cpu", .threads = 1, .log = count_warnings, .arg = &warnings};
+    spot_engine *engine = NULL;
+    CU_ASSERT_EQUAL_FATAL(spot_engine_open(&options, &engine, NULL), SPOT_OK);
+    spot_checkpoint *checkpoint = spot_checkpoint_new();
+    CU_ASSERT_EQUAL(spot_checkpoint_every(checkpoint, path, -1, NULL), SPOT_EUSAGE);
+    CU_ASSERT_EQUAL(spot_checkpoint_every(checkpoint, path, NAN, NULL), SPOT_EUSAGE);
+    CU_ASSERT_EQUAL(spot_checkpoint_every(checkpoint, path, INFINITY, NULL), SPOT_EUSAGE);
+    unlink(path);
+    CU_ASSERT_EQUAL(spot_checkpoint_every(checkpoint, path, 1e6, NULL), SPOT_OK);
+    CU_ASSERT_EQUAL(run_job(engine, &job, checkpoint, other, NULL), SPOT_OK);
+    CU_ASSERT(access(path, F_OK) != 0 && warnings == 0);
+    spot_checkpoint_free(checkpoint);
+    checkpoint = spot_checkpoint_new();
+    CU_ASSERT_EQUAL(spot_checkpoint_every(checkpoint, "/nowhere/at/all", 0, NULL), SPOT_OK);
+    CU_ASSERT_EQUAL(run_job(engine, &job, checkpoint, other, NULL), SPOT_OK);
+    CU_ASSERT(warnings > 2);
+    spot_checkpoint_free(checkpoint);
+    spot_engine_close(engine);
+}
+
 /* ---- Rows that are read --------------------------------------------------------------------- */
 
 static int read_some(void *arg, int64_t first, int64_t count, float *values, double *row_weights,
@@ -590,6 +687,8 @@ int main(void)
         {"damaged files are refused", test_damaged_files},
         {"words that no fit has", test_wrong_words},
         {"stopped before the first step", test_nothing_yet},
+        {"killed at any moment", test_killed},
+        {"times", test_times},
         {NULL, NULL},
     };
     folder = mkdtemp(in_memory) != NULL ? in_memory : mkdtemp(on_disk);

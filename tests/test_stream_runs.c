@@ -134,6 +134,52 @@ static void test_shared_passes(void)
     shares(&weighted, SPOT_INIT_KMEANS_PARALLEL, 1);
 }
 
+/* ---- Mini-batches --------------------------------------------------------------------------- */
+
+static int read_rows(void *arg, int64_t first, int64_t rows, float *out, double *out_weights,
+                     struct spot_error *err)
+{
+    (void)arg;
+    (void)err;
+    if (out != NULL) memcpy(out, values + first * COLUMNS, (size_t)rows * COLUMNS * sizeof *out);
+    if (out_weights != NULL)
+        memcpy(out_weights, weights + first, (size_t)rows * sizeof *out_weights);
+    return SPOT_OK;
+}
+
+/* Steps and updates from rows that are read. */
+static void test_mini_batches(void)
+{
+    struct watch watch;
+    spot_engine *engine = watched_engine(0, 2, &watch);
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 6;
+    options.mini_batch = 1000;
+    options.max_iter = 1;
+    for (int weighted = 0; weighted < 2; weighted++) {
+        const struct spot_reader reader = {.read = read_rows, .weighted = weighted};
+        const struct spot_matrix read = {.rows = ROWS, .columns = COLUMNS, .reader = &reader};
+        struct spot_matrix data = plain_rows();
+        data.weights = weighted ? weights : NULL;
+        spot_kmeans *resident = fit(engine, &data, &options), *streamed;
+        streamed = fit(engine, &read, &options);
+        CU_ASSERT(same_model(resident, streamed));
+        spot_kmeans_free(streamed);
+        for (int64_t batch = 0; batch < 2 * ROWS; batch += 70001) {
+            spot_kmeans *once = NULL, *again = NULL;
+            CU_ASSERT_EQUAL_FATAL(spot_kmeans_update(engine, resident, &data, batch, &once, NULL),
+                                  SPOT_OK);
+            CU_ASSERT_EQUAL_FATAL(spot_kmeans_update(engine, resident, &read, batch, &again, NULL),
+                                  SPOT_OK);
+            CU_ASSERT(same_model(once, again));
+            spot_kmeans_free(once);
+            spot_kmeans_free(again);
+        }
+        spot_kmeans_free(resident);
+    }
+    spot_engine_close(engine);
+}
+
 /* ---- Stopped -------------------------------------------------------------------------------- */
 
 /* Stops a fit that streams at question `after` and goes on with it; false when it was done before.
@@ -219,6 +265,7 @@ int main(void)
 {
     const struct suite_test tests[] = {
         {"ten runs, the passes of one", test_shared_passes},
+        {"mini-batches", test_mini_batches},
         {"stopped at any moment", test_stops},
         {"stopped twice", test_stops_twice},
         {NULL, NULL},

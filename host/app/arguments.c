@@ -58,6 +58,7 @@ static const char *const names[OPTION_COUNT] = {
     [OPTION_COMPACT] = "compact",
     [OPTION_MEASURES] = "measures",
     [OPTION_RESUME] = "resume",
+    [OPTION_CHECKPOINT_EVERY] = "checkpoint-every",
     [OPTION_UPDATE] = "update",
     [OPTION_MINI_BATCH] = "mini-batch",
     [OPTION_METRIC] = "metric",

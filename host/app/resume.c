@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+static const double CHECKPOINT_SECONDS = 60;
+
 /* ---- Opening ------------------------------------------------------------------------------- */
 
 /* MODEL.checkpoint, or *path stays NULL where the model is no file. */
@@ -42,7 +44,8 @@ static int check_k(const struct training *job, int32_t lowest_k, int32_t highest
     return SPOT_OK;
 }
 
-int resume_open(struct training *job, int32_t lowest_k, int32_t highest_k, struct spot_error *err)
+static int open_checkpoint(struct training *job, int32_t lowest_k, int32_t highest_k,
+                           struct spot_error *err)
 {
     int status;
     struct session *session = job->session;
@@ -70,6 +73,22 @@ int resume_open(struct training *job, int32_t lowest_k, int32_t highest_k, struc
     if (job->checkpoint == NULL) status = spot_fail_memory(err, "the checkpoint");
 out:
     return status;
+}
+
+/* The checkpoint is written in time, to the same file. */
+static int keep_time(struct training *job, struct spot_error *err)
+{
+    double seconds = CHECKPOINT_SECONDS;
+    int status =
+        option_number(&job->session->arguments, OPTION_CHECKPOINT_EVERY, 0.0, &seconds, err);
+    if (status < 0 || job->checkpoint == NULL) return status;
+    return spot_checkpoint_every(job->checkpoint, job->checkpoint_path, seconds, err);
+}
+
+int resume_open(struct training *job, int32_t lowest_k, int32_t highest_k, struct spot_error *err)
+{
+    int status = open_checkpoint(job, lowest_k, highest_k, err);
+    return status < 0 ? status : keep_time(job, err);
 }
 
 /* ---- Closing ------------------------------------------------------------------------------- */

@@ -78,7 +78,7 @@ out:
 }
 
 /* What looks at rows one by one needs them in memory; so does what is drawn. */
-static bool needs_memory(const struct training *job)
+bool training_needs_memory(const struct training *job)
 {
     const struct arguments *arguments = &job->session->arguments;
     return job->needs_memory || given(arguments, OPTION_TABLE) || given(arguments, OPTION_PLOTS);
@@ -115,7 +115,7 @@ int training_read(struct training *job, const char *weight_column, bool directio
     SPOT_TRY(map_columns(session->config, coordinates, &reading.carried_count, err));
     reading.carried = coordinates;
     if (!given(&session->arguments, OPTION_PLOTS)) reading.carried_count = 0;
-    if (!needs_memory(job)) {
+    if (!training_needs_memory(job)) {
         reading.memory = session->memory;
         reading.scratch = session->scratch;
     }

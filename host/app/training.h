@@ -28,6 +28,9 @@ struct training {
 /* Refuses, before any work, outputs that cannot be written. */
 int training_check(const struct session *session, struct spot_error *err);
 
+/* Whether the rows must be in memory, whatever --memory says. */
+bool training_needs_memory(const struct training *job);
+
 /* Reads the rows; features and encoder go into the model. weight_column may be NULL. directions:
  * zero stays zero, and a matrix whose encoder took an offset off is refused. */
 int training_read(struct training *job, const char *weight_column, bool directions,

@@ -34,6 +34,10 @@ const struct argp_option training_options[] = {
      "go on from MODEL.checkpoint, which a training that was stopped leaves, to the same model; "
      "without such a file, start afresh",
      2},
+    {"checkpoint-every", OPTION_KEY(OPTION_CHECKPOINT_EVERY), "SECONDS", 0,
+     "write MODEL.checkpoint that often during a training too, so that one that is killed goes on "
+     "as well (default: 60; 0: after each iteration)",
+     2},
     {0},
 };
 

@@ -12,9 +12,9 @@
 /* What the model settles, and what an update has no use for. */
 static int check_options(const struct session *session, struct spot_error *err)
 {
-    static const enum option_id settled[] = {OPTION_K,        OPTION_INIT,    OPTION_N_INIT,
-                                             OPTION_MAX_ITER, OPTION_TOL,     OPTION_COMPACT,
-                                             OPTION_RESUME,   OPTION_MEASURES};
+    static const enum option_id settled[] = {
+        OPTION_K,       OPTION_INIT,   OPTION_N_INIT,   OPTION_MAX_ITER,        OPTION_TOL,
+        OPTION_COMPACT, OPTION_RESUME, OPTION_MEASURES, OPTION_CHECKPOINT_EVERY};
     for (size_t i = 0; i < sizeof settled / sizeof *settled; i++)
         if (given(&session->arguments, settled[i]))
             return spot_fail(err, SPOT_EUSAGE,
@@ -37,7 +37,7 @@ static int read_model(struct training *job, struct model_encoder *encoder, struc
     return model_encoder_open(&job->model, path, encoder, err);
 }
 
-/* Keeps the rows of a batch. */
+/* Keeps the rows of a batch, in a file where memory is limited. */
 struct gathering {
     struct prepared *data;
     int64_t values_capacity, weights_capacity;
@@ -47,6 +47,10 @@ static int gather(void *arg, const struct scored_rows *rows, struct spot_error *
 {
     struct gathering *gathering = arg;
     struct prepared *data = gathering->data;
+    if (data->file != NULL) {
+        data->rows += rows->rows;
+        return row_file_append(data->file, rows->rows, rows->values, rows->weights, err);
+    }
     const size_t bytes = (size_t)data->columns * sizeof *data->values;
     void *values = data->values, *weights = data->weights;
     int status = spot_grow(&values, &gathering->values_capacity, data->rows + rows->rows, bytes);
@@ -71,7 +75,14 @@ static int read_rows(struct training *job, const struct model_encoder *encoder,
     struct gathering gathering = {.data = &job->data};
     const struct extra_columns extra = {.weight = weight_column};
     const double started = now_seconds();
-    int status = score_input_each(session, &job->model, encoder, &extra, gather, &gathering, err);
+    int status = SPOT_OK;
+    if (session->memory > 0 && !training_needs_memory(job)) {
+        status = row_file_make(session->scratch, job->data.columns, weight_column != NULL,
+                               &job->data.file, err);
+        if (status < 0) return status;
+        job->reader = row_file_reader(job->data.file);
+    }
+    status = score_input_each(session, &job->model, encoder, &extra, gather, &gathering, err);
     progress_clear(&session->progress);
     job->data.read_seconds = now_seconds() - started;
     if (status >= 0)

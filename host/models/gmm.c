@@ -170,7 +170,6 @@ static void close_fit(struct gmm_fit *fit)
 static int report(const struct gmm_fit *fit, struct spot_error *err)
 {
     const struct spot_gmm_options *options = fit->options;
-    const struct spot_engine_options *host = &fit->engine->options;
     if (options->progress != NULL) {
         const struct spot_gmm_progress progress = {.run = fit->run_index,
                                                    .runs = fit->n_init,
@@ -179,13 +178,13 @@ static int report(const struct gmm_fit *fit, struct spot_error *err)
                                                    .lower_bound = fit->lower_bound};
         options->progress(options->progress_arg, &progress);
     }
-    if (host->stopped != NULL && host->stopped(host->arg) != 0)
+    if (engine_is_stopped(fit->engine))
         return spot_fail(err, SPOT_ESTOPPED, "stopped after %d iterations", (int)fit->iterations);
     return SPOT_OK;
 }
 
 /* EM from fit->current to the end of a run. */
-static int iterate(struct gmm_fit *fit, struct spot_error *err)
+static int iterate(struct gmm_fit *fit, const spot_gmm *best, struct spot_error *err)
 {
     int status = SPOT_OK;
     const struct spot_gmm_options *options = fit->options;
@@ -198,6 +197,7 @@ static int iterate(struct gmm_fit *fit, struct spot_error *err)
         fit->converged = fabs(fit->lower_bound - before) < options->tol;
         fit->iterations++;
         SPOT_TRY(report(fit, err));
+        SPOT_TRY(gmm_leave_in_time(fit, best, err));
     }
 out:
     return status;
@@ -228,7 +228,7 @@ static int make_runs(struct gmm_fit *fit, spot_gmm *model, struct spot_error *er
     struct spot_gmm_result *best = &model->result;
     for (; fit->run_index < fit->n_init; fit->run_index++, fit->stage = STAGE_START) {
         if (fit->stage == STAGE_START) SPOT_TRY(start_run(fit, model, err));
-        SPOT_TRY(iterate(fit, err));
+        SPOT_TRY(iterate(fit, model, err));
         engine_log(fit->engine, SPOT_LOG_DEBUG, "run %d: %d iterations, lower bound %.12g",
                    (int)fit->run_index, (int)fit->iterations, fit->lower_bound);
         if (fit->run_index > 0 && !(fit->lower_bound > best->lower_bound)) continue;

@@ -152,3 +152,11 @@ int gmm_leave(struct gmm_fit *fit, const spot_gmm *model, struct spot_error *err
     }
     return SPOT_OK;
 }
+
+int gmm_leave_in_time(struct gmm_fit *fit, const spot_gmm *model, struct spot_error *err)
+{
+    if (!checkpoint_is_due(fit->options->checkpoint)) return SPOT_OK;
+    int status = gmm_leave(fit, model, err);
+    if (status == SPOT_OK) checkpoint_write(fit->options->checkpoint, fit->engine);
+    return status;
+}

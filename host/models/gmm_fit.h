@@ -33,6 +33,8 @@ int gmm_start(struct gmm_fit *fit, struct spot_error *err);
 /* Takes up the fit that options->checkpoint holds, if it holds this one; and leaves it there. */
 int gmm_resume(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err);
 int gmm_leave(struct gmm_fit *fit, const spot_gmm *model, struct spot_error *err);
+/* When the time has come (spot_checkpoint_every), in its file too. */
+int gmm_leave_in_time(struct gmm_fit *fit, const spot_gmm *model, struct spot_error *err);
 
 /* Centre and scatter of the whole data, for tied covariances (gmm_start.c). */
 int gmm_measure_scatter(struct gmm_fit *fit, struct spot_error *err);

@@ -10,27 +10,31 @@
 struct minibatch {
     spot_engine *engine;
     spot_kmeans *model;   /* whose centres, weights and sizes the steps change */
-    int64_t capacity;     /* rows of a step, at most */
+    int64_t capacity;     /* rows that are worked on at a time */
     int32_t *labels;      /* (capacity) */
     double *distances;    /* (capacity) squared */
     struct int128 *sums;  /* (k, columns) */
     struct int128 *gains; /* (k) weight of the step's rows */
+    float *values;        /* (capacity, columns) of rows that are read, else NULL */
+    double *weights;      /* (capacity) of rows that have them, else NULL */
+    int64_t *quantised;   /* (capacity) */
 };
 
+/* For rows like those of `data`, which may be read. */
 int minibatch_open(struct minibatch *batch, spot_engine *engine, spot_kmeans *model,
-                   int64_t capacity, struct spot_error *err);
+                   const struct spot_matrix *data, struct spot_error *err);
 void minibatch_close(struct minibatch *batch);
 
-/* One step with rows (rows, columns). statistics: of a matrix that has these rows in it; weights
- * (rows) are quantised as it says, NULL: 1 each. *inertia: of the rows before the centres moved. */
-int minibatch_step(struct minibatch *batch, const struct statistics *statistics, int64_t rows,
-                   const float *values, const int64_t *weights, double *inertia,
-                   struct spot_error *err);
+/* One step with all of these rows. statistics: of a matrix that has them in it. *inertia: of the
+ * rows before the centres moved. */
+int minibatch_step(struct minibatch *batch, const struct statistics *statistics,
+                   const struct spot_matrix *rows, double *inertia, struct spot_error *err);
 
-/* Nearest centres of all rows: the inertia, and how many rows each centre has, added to sizes. */
+/* Nearest centres of all rows: the inertia, and how many rows each centre has, added to sizes
+ * unless that is NULL. It is summed over `batch_rows` rows at a time. */
 int minibatch_measure(struct minibatch *batch, const struct statistics *statistics,
-                      const struct spot_matrix *data, int64_t *sizes, double *inertia,
-                      struct spot_error *err);
+                      const struct spot_matrix *data, int64_t batch_rows, int64_t *sizes,
+                      double *inertia, struct spot_error *err);
 
 /* Fits as options->mini_batch says (kmeans_minibatch.c); everything has been checked. Of *fit only
  * engine, options, matrix and n_init are looked at. */

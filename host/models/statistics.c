@@ -287,15 +287,6 @@ void quantise_weights(const struct statistics *s, const double *weights, int64_t
         quantised[i] = quantise(weights[i], s->quantiser.weight_scale);
 }
 
-int keep_weights(struct statistics *s, const struct spot_matrix *data, struct spot_error *err)
-{
-    if (!s->weighted) return SPOT_OK;
-    s->weights = spot_alloc(data->rows, sizeof *s->weights);
-    if (s->weights == NULL) return spot_fail_memory(err, "the sample weights");
-    quantise_weights(s, data->weights, data->rows, s->weights);
-    return SPOT_OK;
-}
-
 static int sum_weights(struct statistics *s, const struct spot_matrix *data, struct spot_error *err)
 {
     int status;
@@ -411,6 +402,5 @@ void statistics_clear(struct statistics *s)
     free(s->offset);
     free(s->scale);
     free(s->largest);
-    free(s->weights);
     memset(s, 0, sizeof *s);
 }

@@ -13,12 +13,11 @@
 
 struct statistics {
     int32_t columns;
-    double *minimum, *maximum; /* (columns) */
-    double *offset, *scale;    /* (columns) of the quantiser */
-    float *largest;            /* (columns) no |value - offset| is above it */
-    bool weighted;             /* else every row counts once */
-    struct int128 weight;      /* sum of the quantised weights */
-    int64_t *weights; /* (rows) quantised, once keep_weights was called and there are any */
+    double *minimum, *maximum;  /* (columns) */
+    double *offset, *scale;     /* (columns) of the quantiser */
+    float *largest;             /* (columns) no |value - offset| is above it */
+    bool weighted;              /* else every row counts once */
+    struct int128 weight;       /* sum of the quantised weights */
     struct quantiser quantiser; /* points to offset and scale */
 };
 
@@ -40,10 +39,6 @@ int mean_variance(const struct statistics *statistics, const struct column_momen
 /* Sample weights (rows) as integers. */
 void quantise_weights(const struct statistics *statistics, const double *weights, int64_t rows,
                       int64_t *quantised);
-
-/* The same for a whole matrix in memory, kept in statistics->weights; NULL where it has none. */
-int keep_weights(struct statistics *statistics, const struct spot_matrix *data,
-                 struct spot_error *err);
 
 void statistics_clear(struct statistics *statistics);
 
