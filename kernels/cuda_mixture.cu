@@ -274,4 +274,5 @@ const struct backend_mixture cuda_mixture = {
     .labelled = labelled_pass,
     .drawn = drawn_pass,
     .score = score,
+    .score64 = NULL, /* float64 rows go to the CPU */
 };
