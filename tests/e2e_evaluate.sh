@@ -31,6 +31,11 @@ says report.txt '^1 +0.7214 +0.5921 +0.6504 +0.8453 +0.7317 +5,673$'
 says report.txt '^1 +2,314 +3,359$'
 printf 'true \\ predicted,0,1\n0,9440,1297\n1,2314,3359\n' | same plots/confusion.csv -
 
+for picture in confusion roc precision_recall calibration importance; do
+    says plots/$picture.svg '</svg>$'
+    head -c 8 plots/$picture.png | grep -aq PNG || fail "plots/$picture.png"
+done
+
 # ---- The label among the features' columns; a threshold; weights; threads change nothing.
 zcat "$data/X_test.csv.gz" | paste -d, - "$data/y_test.csv" |
     awk -F, -v OFS=, '{ print $0, NR == 1 ? "w" : 1 + NR % 3 }' >joined.csv

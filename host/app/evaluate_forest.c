@@ -122,6 +122,46 @@ out:
     return status;
 }
 
+/* ---- Importance ----------------------------------------------------------------------------- */
+
+static char *feature_name(const struct forest_model *model, int32_t j)
+{
+    char number[24];
+    if (model->encoder.encoder != NULL)
+        return spot_copy_text(encoder_names(model->encoder.encoder)[j]);
+    if (model->forest->features != NULL) return spot_copy_text(model->forest->features[j]);
+    snprintf(number, sizeof number, "feature %d", (int)j);
+    return spot_copy_text(number);
+}
+
+/* The part of all splits' gain that is each feature's, or of their number where the file knows no
+ * gain: what its libraries call the importance "total_gain" (LightGBM "gain"). */
+static int weigh_features(struct forest_evaluating *forest, struct spot_error *err)
+{
+    const struct forest *trees = &forest->model.forest->forest;
+    struct evaluating *job = &forest->job;
+    double all = 0.0;
+    job->features = trees->features;
+    job->importance = spot_alloc_zero(trees->features, sizeof *job->importance);
+    job->feature_names = spot_alloc_zero(trees->features, sizeof *job->feature_names);
+    if (job->importance == NULL || job->feature_names == NULL)
+        return spot_fail_memory(err, "the importance");
+    for (int64_t node = 0; node < trees->nodes; node++) {
+        const double part = trees->gain != NULL ? trees->gain[node] : 1.0;
+        if (trees->left[node] < 0 || !isfinite(part)) continue;
+        job->importance[trees->feature[node]] += part;
+        all += part;
+    }
+    for (int32_t j = 0; j < trees->features; j++) {
+        job->importance[j] = all > 0.0 ? job->importance[j] / all : 0.0;
+        job->feature_names[j] = feature_name(&forest->model, j);
+        if (job->feature_names[j] == NULL) return spot_fail_memory(err, "the importance");
+    }
+    job->importance_kind =
+        trees->gain != NULL ? "share of the gain of all splits" : "share of the number of splits";
+    return SPOT_OK;
+}
+
 int evaluate_forest(struct session *session, struct spot_error *err)
 {
     struct forest_evaluating forest = {.job = {.session = session}};
@@ -130,6 +170,7 @@ int evaluate_forest(struct session *session, struct spot_error *err)
     SPOT_TRY(choose_task(&forest, err));
     SPOT_TRY(session_engine(session, err));
     SPOT_TRY(read_rows(&forest, err));
+    if (given(&session->arguments, OPTION_PLOTS)) SPOT_TRY(weigh_features(&forest, err));
     status = evaluating_finish(&forest.job, err);
 out:
     evaluating_close(&forest.job);

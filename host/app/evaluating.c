@@ -299,4 +299,8 @@ void evaluating_close(struct evaluating *job)
     free(job->target);
     free(job->scores);
     free(job->weights);
+    for (int32_t j = 0; job->feature_names != NULL && j < job->features; j++)
+        free(job->feature_names[j]);
+    free(job->feature_names);
+    free(job->importance);
 }

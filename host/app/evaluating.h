@@ -22,8 +22,9 @@ struct evaluating {
 
     /* A forest's importance, for its picture. */
     int32_t features;
-    char **features_names;    /* (features) or NULL */
-    const double *importance; /* (features) or NULL */
+    char **feature_names;        /* (features) */
+    double *importance;          /* (features) shares of the whole, or NULL */
+    const char *importance_kind; /* what they are shares of */
     double read_seconds, score_seconds, evaluate_seconds, write_seconds;
 };
 
