@@ -501,6 +501,22 @@ struct spot_forest_rows {
  * SPOT_ENOMEM. */
 SPOT_API int spot_forest_load(const char *path, spot_forest **forest, struct spot_error *err);
 
+enum spot_forest_format {
+    SPOT_FOREST_XGBOOST_JSON,   /* opened by XGBoost 1.0 and later where it has the features */
+    SPOT_FOREST_XGBOOST_UBJSON, /* opened by XGBoost 1.6 and later */
+    SPOT_FOREST_LIGHTGBM_TEXT,  /* opened by LightGBM 3 and later */
+};
+
+/* Writes a forest into a file that appears whole or not at all ("-" is standard output), with the
+ * names of its features and its encoder. In its own library's format it predicts the same bits. In
+ * the other's each row of float32 values comes to the same leaves, but the leaves are added as that
+ * library adds them: in float64 (LightGBM), or rounded to float32 and added in float32 (XGBoost).
+ * docs/trees.md has the table of objectives.
+ * Errors: SPOT_EUSAGE (the format cannot express the forest; the message says what and where),
+ * SPOT_EIO, SPOT_ENOMEM. */
+SPOT_API int spot_forest_save(const spot_forest *forest, const char *path,
+                              enum spot_forest_format format, struct spot_error *err);
+
 /* How many numbers a row gets. */
 SPOT_API int64_t spot_forest_width(const spot_forest *forest,
                                    const struct spot_forest_options *options);

@@ -84,6 +84,8 @@ static const char *const names[OPTION_COUNT] = {
     [OPTION_COLUMNS] = "columns",
     [OPTION_ITERATIONS] = "iterations",
     [OPTION_REPEAT] = "repeat",
+    [OPTION_TO] = "to",
+    [OPTION_ENCODER] = "encoder",
 };
 
 const char *option_name(enum option_id option)
@@ -235,6 +237,10 @@ static int take_argument(struct parse *parse, const char *text)
     const struct command *command = parse->command;
     if (command->argument != NULL && parse->arguments->argument == NULL) {
         parse->arguments->argument = text;
+        return SPOT_OK;
+    }
+    if (command->target != NULL && parse->arguments->target == NULL) {
+        parse->arguments->target = text;
         return SPOT_OK;
     }
     bool has_input = find_option(command, "input", 5) != NULL;

@@ -61,6 +61,8 @@ enum option_id {
     OPTION_COLUMNS,
     OPTION_ITERATIONS,
     OPTION_REPEAT,
+    OPTION_TO,
+    OPTION_ENCODER,
     OPTION_COUNT
 };
 
@@ -89,7 +91,8 @@ struct text_list {
 
 struct arguments {
     const char *value[OPTION_COUNT]; /* the text given, "" for one without value, NULL: not given */
-    const char *argument;            /* the one without an option, or NULL */
+    const char *argument;            /* the first without an option, or NULL */
+    const char *target;              /* the second, or NULL */
     struct text_list inputs, sets;   /* --input and --set, in order */
     int argc;                        /* all of it, as it was given; argv[0] is no argument */
     char **argv;

@@ -9,17 +9,9 @@
 #include "data/config.h"
 
 const struct command *const commands[] = {
-    &command_prepare,
-    &command_train_kmeans,
-    &command_train_gmm,
-    &command_score,
-    &command_evaluate,
-    &command_sample,
-    &command_info,
-    &command_devices,
-    &command_bench_kmeans,
-    &command_bench_read,
-    NULL,
+    &command_prepare,  &command_train_kmeans, &command_train_gmm,  &command_score,
+    &command_evaluate, &command_sample,       &command_info,       &command_convert,
+    &command_devices,  &command_bench_kmeans, &command_bench_read, NULL,
 };
 
 /* ---- Finding ------------------------------------------------------------------------------- */
@@ -43,8 +35,9 @@ static bool begins_with(const struct command *command, const char *word)
  * words of those commands that begin with `first`. */
 static const char *suggestion(const char *word, const char *first, char *list, size_t room)
 {
-    static const char *const firsts[] = {"prepare", "train",   "score", "evaluate", "sample",
-                                         "info",    "devices", "bench", "help",     NULL};
+    static const char *const firsts[] = {"prepare", "train", "score",   "evaluate",
+                                         "sample",  "info",  "convert", "devices",
+                                         "bench",   "help",  NULL};
     const char *seconds[16];
     int count = 0;
     if (first == NULL) return nearest_word(word, firsts);

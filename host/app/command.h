@@ -16,15 +16,16 @@ struct command {
     const char *usage;    /* the arguments in short */
     const char *about;    /* what it does, in paragraphs */
     const char *example;  /* one or more lines for a shell */
-    const char *argument; /* name of the one argument without an option, "MODEL", or NULL */
+    const char *argument; /* name of the first argument without an option, "MODEL", or NULL */
+    const char *target;   /* of the second, "OUT", or NULL */
     const struct argp_option *options; /* its own */
     const struct argp_option *shared;  /* those of several commands, or NULL */
     int (*run)(struct session *session, struct spot_error *err);
 };
 
 extern const struct command command_prepare, command_train_kmeans, command_train_gmm, command_score,
-    command_evaluate, command_sample, command_info, command_devices, command_bench_kmeans,
-    command_bench_read;
+    command_evaluate, command_sample, command_info, command_convert, command_devices,
+    command_bench_kmeans, command_bench_read;
 
 /* All subcommands, NULL-terminated. */
 extern const struct command *const commands[];

@@ -62,6 +62,8 @@ int document_reals(struct document *document, bool float32, struct reals *reals,
 /* The next value as text, which the caller frees. */
 int document_string(struct document *document, const char *what, char **text,
                     struct spot_error *err);
+/* The next value as JSON text, which the caller frees. */
+int document_json(struct document *document, char **text, struct spot_error *err);
 /* SPOT_EFORMAT with the place in front. */
 int document_fail(const struct document *document, struct spot_error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

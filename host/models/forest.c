@@ -118,7 +118,9 @@ void spot_forest_free(spot_forest *model)
     free_texts(model->feature_types, model->forest.features);
     forest_clear(&model->forest);
     free(model->objective);
+    free(model->objective_parameters);
     free(model->base_margin);
+    free(model->base_score);
     free(model->encoder);
     free(model->categories);
     free(model);

@@ -19,11 +19,13 @@ enum forest_link {
 
 struct spot_forest {
     struct forest forest;
-    char *objective; /* as the file names it: "binary:logistic" */
+    char *objective;            /* as the file names it: "binary:logistic" */
+    char *objective_parameters; /* XGBoost's, as members of a JSON object; or NULL */
     enum forest_link link;
     double link_parameter;
     int32_t classes;        /* of a classifier, two of a binary one; 0 of a regressor */
     double *base_margin;    /* (outputs) what every row starts with; float32 values of XGBoost's */
+    double *base_score;     /* (outputs) XGBoost's, before it became the margin; or NULL */
     int32_t average;        /* 1: margins are divided by the iterations, as in a random forest */
     int32_t best_iteration; /* iterations to use when nothing else is asked, or 0: all */
     char **features;        /* (forest.features) names, or NULL */

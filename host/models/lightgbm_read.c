@@ -54,7 +54,7 @@ struct lightgbm_file {
     int64_t leaves; /* of the tree being read */
 
     int64_t classes, trees_per_iteration, features;
-    char *objective, *names;
+    char *objective, *names, *encoder, *categories;
     bool average;
 };
 
@@ -511,6 +511,27 @@ static void close_reading(struct lightgbm_file *in)
         free(in->lists[l].values);
     free(in->objective);
     free(in->names);
+    free(in->encoder);
+    free(in->categories);
+}
+
+/* Behind the trees: our encoder, and what Python keeps of pandas' categories. */
+static int read_tail(struct lightgbm_file *in, struct spot_error *err)
+{
+    static const char encoder[] = "blackspot_encoder:", categories[] = "pandas_categorical:";
+    int status;
+    bool more;
+    for (;;) {
+        SPOT_TRY(next_line(in, &more, err));
+        if (!more) break;
+        if (strncmp(in->line, encoder, sizeof encoder - 1) == 0)
+            SPOT_TRY(keep_text(&in->encoder, in->line + sizeof encoder - 1, in->path, err));
+        if (strncmp(in->line, categories, sizeof categories - 1) == 0 &&
+            strcmp(in->line + sizeof categories - 1, "null") != 0)
+            SPOT_TRY(keep_text(&in->categories, in->line + sizeof categories - 1, in->path, err));
+    }
+out:
+    return status;
 }
 
 static int read_file(struct lightgbm_file *in, struct spot_error *err)
@@ -528,6 +549,7 @@ static int read_file(struct lightgbm_file *in, struct spot_error *err)
     }
     if (in->trees % in->trees_per_iteration != 0)
         return fail(in, err, "the last iteration has fewer trees than num_tree_per_iteration");
+    status = read_tail(in, err);
 out:
     return status;
 }
@@ -547,7 +569,9 @@ int lightgbm_read(const char *path, spot_forest **out, struct spot_error *err)
     SPOT_TRY(set_names(&in, model, err));
     set_trees(&in, model);
     model->objective = in.objective != NULL ? in.objective : spot_copy_text("");
-    in.objective = NULL;
+    model->encoder = in.encoder;
+    model->categories = in.categories;
+    in.objective = in.encoder = in.categories = NULL;
     if (model->objective == NULL) {
         status = spot_fail_memory(err, path);
         goto out;

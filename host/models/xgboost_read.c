@@ -2,6 +2,7 @@
 #include "models/xgboost_read.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,13 +14,15 @@
 typedef int member_reader(struct xgboost_document *in, const char *key, bool *known,
                           struct spot_error *err);
 
+enum { KEY_ROOM = 40, KEYS_SEEN = 16 }; /* more than any key or object that means something */
+
 /* An object, key by key. */
 static int each_member(struct xgboost_document *in, const char *what, member_reader *read,
                        struct spot_error *err)
 {
-    int status;
+    int status, count = 0;
     bool more, known;
-    char key[40]; /* every key that means something is shorter */
+    char key[KEY_ROOM], seen[KEYS_SEEN][KEY_ROOM];
     SPOT_TRY(document_expect(in->document, DOCUMENT_OBJECT, what, err));
     for (;;) {
         SPOT_TRY(document_key(in->document, &more, err));
@@ -28,20 +31,16 @@ static int each_member(struct xgboost_document *in, const char *what, member_rea
         const size_t kept = length < (int64_t)sizeof key ? (size_t)length : 0;
         memcpy(key, document_text(in->document), kept);
         key[kept] = '\0';
+        for (int i = 0; i < count; i++)
+            if (strcmp(seen[i], key) == 0)
+                return document_fail(in->document, err, "%s is there twice", key);
         known = true;
         SPOT_TRY(read(in, key, &known, err));
         if (!known) SPOT_TRY(document_skip(in->document, err));
+        if (known && count < KEYS_SEEN) memcpy(seen[count++], key, KEY_ROOM);
     }
 out:
     return status;
-}
-
-/* Sets a text once. */
-static int read_string(struct xgboost_document *in, const char *key, char **text,
-                       struct spot_error *err)
-{
-    if (*text != NULL) return document_fail(in->document, err, "%s is there twice", key);
-    return document_string(in->document, key, text, err);
 }
 
 static int read_list(struct xgboost_document *in, const char *key, bool float32,
@@ -87,10 +86,24 @@ static int tree_parameter(struct xgboost_document *in, const char *key, bool *kn
     return SPOT_OK;
 }
 
+/* Kept as they are, where there are any. */
+static int read_names_of_categories(struct xgboost_document *in, struct spot_error *err)
+{
+    static const char none[] = "\"enc\":[]";
+    if (in->categories != NULL) return document_fail(in->document, err, "cats is there twice");
+    int status = document_json(in->document, &in->categories, err);
+    if (status == SPOT_OK && (in->categories[0] != '{' || strstr(in->categories, none) != NULL)) {
+        free(in->categories);
+        in->categories = NULL;
+    }
+    return status;
+}
+
 static int model_member(struct xgboost_document *in, const char *key, bool *known,
                         struct spot_error *err)
 {
     if (strcmp(key, "trees") == 0) return read_trees(in, err);
+    if (strcmp(key, "cats") == 0) return read_names_of_categories(in, err);
     if (strcmp(key, "tree_info") == 0) return read_list(in, key, false, &in->tree_info, err);
     if (strcmp(key, "iteration_indptr") == 0)
         return read_list(in, key, false, &in->iteration_trees, err);
@@ -155,15 +168,36 @@ static int attribute(struct xgboost_document *in, const char *key, bool *known,
                      struct spot_error *err)
 {
     if (strcmp(key, "best_iteration") == 0) return read_count(in, key, &in->best_iteration, err);
-    if (strcmp(key, "blackspot_encoder") == 0) return read_string(in, key, &in->encoder, err);
+    if (strcmp(key, "blackspot_encoder") == 0)
+        return document_string(in->document, key, &in->encoder, err);
     *known = false;
     return SPOT_OK;
+}
+
+/* Adds a member that writers give back to the objective's JSON. */
+static int keep_parameter(struct xgboost_document *in, const char *key, struct spot_error *err)
+{
+    char *value = NULL;
+    int status = document_json(in->document, &value, err);
+    if (status < 0) return status;
+    const char *before = in->parameters != NULL ? in->parameters : "{}";
+    const size_t kept = strlen(before) - 1, room = kept + strlen(key) + strlen(value) + 8;
+    char *parameters = malloc(room);
+    if (parameters != NULL)
+        snprintf(parameters, room, "%.*s%s\"%s\":%s}", (int)kept, before, kept > 1 ? "," : "", key,
+                 value);
+    free(value);
+    free(in->parameters);
+    in->parameters = parameters;
+    return parameters == NULL ? spot_fail_memory(err, "the objective") : SPOT_OK;
 }
 
 static int objective_member(struct xgboost_document *in, const char *key, bool *known,
                             struct spot_error *err)
 {
-    if (strcmp(key, "name") == 0) return read_string(in, key, &in->objective, err);
+    const size_t plain = strspn(key, "abcdefghijklmnopqrstuvwxyz_");
+    if (strcmp(key, "name") == 0) return document_string(in->document, key, &in->objective, err);
+    if (plain > 0 && key[plain] == '\0') return keep_parameter(in, key, err);
     *known = false;
     return SPOT_OK;
 }
@@ -357,9 +391,12 @@ static int set_model(struct xgboost_document *in, spot_forest *model, struct spo
     if (in->base_score.count != 1 && in->base_score.count != outputs)
         return document_fail(in->document, err, "%lld base scores for %d outputs",
                              (long long)in->base_score.count, outputs);
+    model->base_score = spot_alloc(outputs, sizeof *model->base_score);
+    if (model->base_score == NULL) return spot_fail_memory(err, "the base score");
     for (int32_t o = 0; o < outputs; o++) {
         const int64_t of = in->base_score.count > 1 ? o : 0;
-        model->base_margin[o] = base_margin(objective, (float)in->base_score.values[of]);
+        model->base_score[o] = in->base_score.values[of];
+        model->base_margin[o] = base_margin(objective, (float)model->base_score[o]);
     }
     model->link = objective->link;
     model->link_parameter = 1.0;
@@ -367,8 +404,10 @@ static int set_model(struct xgboost_document *in, spot_forest *model, struct spo
     if (in->best_iteration >= 0 && in->best_iteration < model->forest.iterations)
         model->best_iteration = (int32_t)in->best_iteration + 1;
     model->objective = in->objective;
+    model->objective_parameters = in->parameters;
     model->encoder = in->encoder;
-    in->objective = in->encoder = NULL;
+    model->categories = in->categories;
+    in->objective = in->parameters = in->encoder = in->categories = NULL;
     if (in->names.count > 0) model->features = in->names.items;
     if (in->types.count > 0) model->feature_types = in->types.items;
     if (in->names.count > 0) in->names = (struct texts){0};
@@ -395,7 +434,9 @@ static void close_reading(struct xgboost_document *in)
     free(in->base_score.values);
     free(in->booster);
     free(in->objective);
+    free(in->parameters);
     free(in->encoder);
+    free(in->categories);
     free_texts(&in->names);
     free_texts(&in->types);
 }

@@ -41,7 +41,7 @@ struct xgboost_document {
 
     struct reals tree_info, iteration_trees, tree_weights, base_score;
     int64_t parallel_trees, classes, targets, features, best_iteration;
-    char *booster, *objective, *encoder, *categories;
+    char *booster, *objective, *parameters, *encoder, *categories;
     struct texts names, types;
 };
 
