@@ -124,42 +124,57 @@ out:
 
 /* ---- Importance ----------------------------------------------------------------------------- */
 
-static char *feature_name(const struct forest_model *model, int32_t j)
+static char *feature_name(const spot_forest *forest, int32_t j)
 {
-    char number[24];
-    if (model->encoder.encoder != NULL)
-        return spot_copy_text(encoder_names(model->encoder.encoder)[j]);
-    if (model->forest->features != NULL) return spot_copy_text(model->forest->features[j]);
-    snprintf(number, sizeof number, "feature %d", (int)j);
+    char number[16];
+    if (forest->features != NULL) return spot_copy_text(forest->features[j]);
+    snprintf(number, sizeof number, "x%d", (int)j);
     return spot_copy_text(number);
 }
 
-/* The part of all splits' gain that is each feature's, or of their number where the file knows no
- * gain: what its libraries call the importance "total_gain" (LightGBM "gain"). */
+/* Each feature's share of the gain of all splits, or of their number where the file has no gain. */
+static int share_importance(struct evaluating *job, const int64_t *splits, const double *gain,
+                            struct spot_error *err)
+{
+    double gains = 0.0, count = 0.0;
+    for (int32_t j = 0; j < job->features; j++) {
+        gains += gain[j];
+        count += (double)splits[j];
+    }
+    const bool known = gains > 0.0 && isfinite(gains);
+    job->importance = spot_alloc(job->features, sizeof *job->importance);
+    if (job->importance == NULL) return spot_fail_memory(err, "the importance");
+    for (int32_t j = 0; j < job->features; j++)
+        job->importance[j] = known         ? gain[j] / gains
+                             : count > 0.0 ? (double)splits[j] / count
+                                           : 0.0;
+    job->importance_kind = known ? "share of the gain of all splits" : "share of the splits";
+    return SPOT_OK;
+}
+
 static int weigh_features(struct forest_evaluating *forest, struct spot_error *err)
 {
-    const struct forest *trees = &forest->model.forest->forest;
+    const spot_forest *model = forest->model.forest;
     struct evaluating *job = &forest->job;
-    double all = 0.0;
-    job->features = trees->features;
-    job->importance = spot_alloc_zero(trees->features, sizeof *job->importance);
-    job->feature_names = spot_alloc_zero(trees->features, sizeof *job->feature_names);
-    if (job->importance == NULL || job->feature_names == NULL)
-        return spot_fail_memory(err, "the importance");
-    for (int64_t node = 0; node < trees->nodes; node++) {
-        const double part = trees->gain != NULL ? trees->gain[node] : 1.0;
-        if (trees->left[node] < 0 || !isfinite(part)) continue;
-        job->importance[trees->feature[node]] += part;
-        all += part;
+    const int64_t features = job->features = model->forest.features;
+    int64_t *splits = spot_alloc(features, sizeof *splits);
+    double *sums = spot_alloc(2 * features, sizeof *sums); /* gain, then cover */
+    int status = SPOT_OK;
+    job->feature_names = spot_alloc_zero(features, sizeof *job->feature_names);
+    if (splits == NULL || sums == NULL || job->feature_names == NULL) {
+        status = spot_fail_memory(err, "the importance");
+        goto out;
     }
-    for (int32_t j = 0; j < trees->features; j++) {
-        job->importance[j] = all > 0.0 ? job->importance[j] / all : 0.0;
-        job->feature_names[j] = feature_name(&forest->model, j);
-        if (job->feature_names[j] == NULL) return spot_fail_memory(err, "the importance");
+    SPOT_TRY(spot_forest_importance(model, splits, sums, sums + features, err));
+    SPOT_TRY(share_importance(job, splits, sums, err));
+    for (int32_t j = 0; j < features && status == SPOT_OK; j++) {
+        job->feature_names[j] = feature_name(model, j);
+        if (job->feature_names[j] == NULL) status = spot_fail_memory(err, "the importance");
     }
-    job->importance_kind =
-        trees->gain != NULL ? "share of the gain of all splits" : "share of the number of splits";
-    return SPOT_OK;
+out:
+    free(splits);
+    free(sums);
+    return status;
 }
 
 int evaluate_forest(struct session *session, struct spot_error *err)

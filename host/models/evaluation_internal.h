@@ -60,11 +60,15 @@ struct judged {
     int32_t *own_labels;
     bool shares;              /* every score is in [0, 1] */
     double threshold;         /* NaN where none was used */
-    double *losses, *briers;  /* (rows) of shares, else NULL */
-    double *confidences;      /* (rows) of shares: of class 1, of several that of the label */
+    double *losses;           /* (rows) -log of the share given to the truth; NULL without shares */
     int32_t rankings_count;   /* 0, 1 or classes */
     struct ranking *rankings; /* (rankings_count) */
 };
+
+/* Of shares, a row's: sum over the classes of (share - truth)^2, of two classes half of that; and
+ * the share of class 1, of several that of the class predicted. */
+double judged_brier(const struct judged *judged, int64_t row);
+double judged_confidence(const struct judged *judged, int64_t row);
 
 int judged_open(const struct predictions *given, struct spot_pool *pool, struct judged *judged,
                 struct spot_error *err);

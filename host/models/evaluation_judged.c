@@ -112,18 +112,6 @@ static double loss_of(double share)
     return -spot_log(fmin(fmax(share, least), 1.0 - least));
 }
 
-/* Sum over the classes of (share - truth)^2; of two classes half of that. */
-static double brier_of(const double *shares, int32_t classes, int32_t truth)
-{
-    struct careful_sum sum = {0};
-    if (classes == 2) return (shares[0] - truth) * (shares[0] - truth);
-    for (int32_t c = 0; c < classes; c++) {
-        const double difference = shares[c] - (c == truth);
-        careful_add(&sum, difference * difference);
-    }
-    return careful_value(&sum);
-}
-
 static void lose(struct judged *judged)
 {
     const struct predictions *given = judged->given;
@@ -133,9 +121,28 @@ static void lose(struct judged *judged)
         const int32_t truth = given->truth[i];
         const double share = width > 1 ? shares[truth] : truth == 1 ? shares[0] : 1.0 - shares[0];
         judged->losses[i] = loss_of(share);
-        judged->briers[i] = brier_of(shares, given->classes, truth);
-        judged->confidences[i] = width > 1 ? shares[judged->labels[i]] : shares[0];
     }
+}
+
+double judged_brier(const struct judged *judged, int64_t row)
+{
+    const struct predictions *given = judged->given;
+    const double *shares = given->scores + row * width_of(given);
+    const int32_t truth = given->truth[row];
+    struct careful_sum sum = {0};
+    if (given->classes == 2) return (shares[0] - truth) * (shares[0] - truth);
+    for (int32_t c = 0; c < given->classes; c++) {
+        const double difference = shares[c] - (c == truth);
+        careful_add(&sum, difference * difference);
+    }
+    return careful_value(&sum);
+}
+
+double judged_confidence(const struct judged *judged, int64_t row)
+{
+    const struct predictions *given = judged->given;
+    if (given->classes == 2) return given->scores[row];
+    return given->scores[row * given->classes + judged->labels[row]];
 }
 
 /* ---- Rankings, a task each ------------------------------------------------------------------ */
@@ -195,10 +202,7 @@ int judged_open(const struct predictions *given, struct spot_pool *pool, struct 
     }
     if (judged->shares) {
         judged->losses = spot_alloc(rows, sizeof *judged->losses);
-        judged->briers = spot_alloc(rows, sizeof *judged->briers);
-        judged->confidences = spot_alloc(rows, sizeof *judged->confidences);
-        if (judged->losses == NULL || judged->briers == NULL || judged->confidences == NULL)
-            return spot_fail_memory(err, "the losses");
+        if (judged->losses == NULL) return spot_fail_memory(err, "the losses");
         lose(judged);
     }
     if (given->scores != NULL) status = rank_all(judged, pool, err);
@@ -210,8 +214,6 @@ void judged_close(struct judged *judged)
 {
     free(judged->own_labels);
     free(judged->losses);
-    free(judged->briers);
-    free(judged->confidences);
     for (int32_t c = 0; c < judged->rankings_count; c++)
         ranking_close(&judged->rankings[c]);
     free(judged->rankings);

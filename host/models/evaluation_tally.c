@@ -60,11 +60,11 @@ static double weight_of(const struct predictions *given, const int32_t *counts, 
 static void add_shares(const struct judged *judged, int64_t row, double weight, struct sums *sums)
 {
     const struct predictions *given = judged->given;
-    const double share = judged->confidences[row];
+    const double share = judged_confidence(judged, row);
     const int bin = bin_of(share);
     const bool hit = given->truth[row] == (given->classes == 2 ? 1 : judged->labels[row]);
     careful_add(&sums->loss, weight * judged->losses[row]);
-    careful_add(&sums->brier, weight * judged->briers[row]);
+    careful_add(&sums->brier, weight * judged_brier(judged, row));
     careful_add(&sums->bin_weight[bin], weight);
     careful_add(&sums->bin_share[bin], weight * share);
     if (hit) careful_add(&sums->bin_hits[bin], weight);
