@@ -146,7 +146,7 @@ struct spot_matrix {
     int64_t rows;
     int32_t columns;
     const struct spot_reader *reader; /* brings the rows, values and weights then being NULL; or
-                                         NULL. Not for measures */
+                                         NULL */
     const double *values64;           /* (rows, columns) row-major, finite */
 };
 

@@ -76,6 +76,8 @@ both 24 train gmm --input few.npy --k 2 --covariance diag --max-iter 3
 both 36 train kmeans --input rows.csv --sample-weight w --k 5
 both 36 train gmm --input rows.csv --sample-weight w --k 2 --covariance tied --max-iter 2
 expect 0 train kmeans --input rows.npy --k 5 --max-iter 6 --output free.json
+both 24 train kmeans --input rows.npy --k 3..4 --max-iter 2
+both 24 train kmeans --input few.npy --k 4 --measures
 cp free.json kept.json
 both 24 train kmeans --update kept.json --input rows.npy
 both 36 train kmeans --update kept.json --input rows.npy --mini-batch 100000

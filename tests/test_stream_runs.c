@@ -134,14 +134,62 @@ static void test_shared_passes(void)
     shares(&weighted, SPOT_INIT_KMEANS_PARALLEL, 1);
 }
 
+/* ---- Measures ------------------------------------------------------------------------------- */
+
+static int read_rows(void *arg, int64_t first, int64_t rows, float *out, double *out_weights,
+                     struct spot_error *err);
+
+static int same_measures(const struct spot_kmeans_measures *a, const struct spot_kmeans_measures *b)
+{
+    return a->clusters == b->clusters && a->silhouette_rows == b->silhouette_rows &&
+           memcmp(&a->silhouette, &b->silhouette, sizeof(double)) == 0 &&
+           memcmp(&a->davies_bouldin, &b->davies_bouldin, sizeof(double)) == 0 &&
+           memcmp(&a->calinski_harabasz, &b->calinski_harabasz, sizeof(double)) == 0;
+}
+
+/* Of rows that are read: many that differ, few that do, and few in all; both metrics. */
+static void test_measures(void)
+{
+    struct watch watch;
+    spot_engine *engine = watched_engine(0, 2, &watch);
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    const struct spot_measure_options measuring = {.seed = 5, .silhouette_rows = 700};
+    options.k = 6;
+    options.max_iter = 3;
+    for (int shape = 0; shape < 6; shape++) {
+        const bool coarse = shape / 2 == 1;
+        float *rows = malloc((size_t)ROWS * COLUMNS * sizeof *rows);
+        for (int64_t t = 0; t < ROWS * COLUMNS; t++)
+            rows[t] = coarse ? 1 + rintf(values[t]) : values[t];
+        const struct spot_reader reader = {.read = read_rows, .arg = rows};
+        const struct spot_matrix data = {
+            .values = rows, .rows = shape / 2 == 2 ? 600 : ROWS, .columns = COLUMNS};
+        const struct spot_matrix read = {.rows = data.rows, .columns = COLUMNS, .reader = &reader};
+        struct spot_kmeans_measures resident, streamed;
+        options.metric = shape % 2 == 0 ? SPOT_METRIC_EUCLIDEAN : SPOT_METRIC_COSINE;
+        spot_kmeans *model = fit(engine, &data, &options);
+        CU_ASSERT_EQUAL(spot_kmeans_measure(engine, model, &data, &measuring, &resident, NULL),
+                        SPOT_OK);
+        spot_engine *limited = watched_engine(ROOM, 3, &watch);
+        CU_ASSERT_EQUAL(spot_kmeans_measure(limited, model, &read, &measuring, &streamed, NULL),
+                        SPOT_OK);
+        spot_engine_close(limited);
+        CU_ASSERT(same_measures(&resident, &streamed));
+        CU_ASSERT(resident.clusters == 6 && fabs(resident.silhouette) < 1);
+        spot_kmeans_free(model);
+        free(rows);
+    }
+    spot_engine_close(engine);
+}
+
 /* ---- Mini-batches --------------------------------------------------------------------------- */
 
 static int read_rows(void *arg, int64_t first, int64_t rows, float *out, double *out_weights,
                      struct spot_error *err)
 {
-    (void)arg;
+    const float *from = arg != NULL ? arg : values;
     (void)err;
-    if (out != NULL) memcpy(out, values + first * COLUMNS, (size_t)rows * COLUMNS * sizeof *out);
+    if (out != NULL) memcpy(out, from + first * COLUMNS, (size_t)rows * COLUMNS * sizeof *out);
     if (out_weights != NULL)
         memcpy(out_weights, weights + first, (size_t)rows * sizeof *out_weights);
     return SPOT_OK;
@@ -265,6 +313,7 @@ int main(void)
 {
     const struct suite_test tests[] = {
         {"ten runs, the passes of one", test_shared_passes},
+        {"measures", test_measures},
         {"mini-batches", test_mini_batches},
         {"stopped at any moment", test_stops},
         {"stopped twice", test_stops_twice},

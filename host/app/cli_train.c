@@ -164,7 +164,6 @@ static int train(struct session *session, struct spot_error *err)
     SPOT_TRY(resume_open(&job, settings.lowest_k, settings.highest_k, err));
     settings.options.checkpoint = job.checkpoint;
     SPOT_TRY(session_engine(session, err));
-    job.needs_memory = settings.measures;
     SPOT_TRY(training_read(&job, settings.weight_column,
                            settings.options.metric == SPOT_METRIC_COSINE, err));
     SPOT_TRY(fit(&job, &settings, err));

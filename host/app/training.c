@@ -81,7 +81,7 @@ out:
 bool training_needs_memory(const struct training *job)
 {
     const struct arguments *arguments = &job->session->arguments;
-    return job->needs_memory || given(arguments, OPTION_TABLE) || given(arguments, OPTION_PLOTS);
+    return given(arguments, OPTION_TABLE) || given(arguments, OPTION_PLOTS);
 }
 
 /* A matrix from which the encoder beside it took offsets off has lost its rows' directions. */

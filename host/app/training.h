@@ -14,7 +14,6 @@ struct training {
     struct session *session;
     struct prepared data;
     struct spot_reader reader; /* of data.file */
-    bool needs_memory;         /* set before training_read: the rows must not stay in a file */
     char **file_names;         /* (data.columns) from the encoder's file beside a .npy, or NULL */
     struct model model;
     spot_checkpoint *checkpoint; /* of the fits, or NULL (resume.h) */

@@ -8,11 +8,13 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/scratch.h"
 #include "data/compact.h"
 #include "models/checks.h"
 #include "models/directions.h"
 #include "models/kmeans.h"
 #include "models/random.h"
+#include "models/row_batches.h"
 #include "models/silhouette.h"
 #include "models/statistics.h"
 
@@ -22,25 +24,48 @@ static const double SILHOUETTE_WORK = 0x1p34; /* rows^2 columns */
 
 enum { CHUNK_ROWS = 4096, MOST_CHUNKS = 64, CHUNK_CELLS = 1 << 23 };
 
+/* Bytes of rows that are read at a time. */
+static const int64_t PIECE_BYTES = 4 << 20;
+
+/* Some rows of a chunk, in memory. */
+struct piece {
+    int64_t rows;
+    const float *values;   /* (rows, columns) */
+    const int32_t *labels; /* (rows) */
+    const int32_t *counts; /* (rows) or NULL: 1 */
+};
+
 /* The rows to judge, in chunks that only their shape decides, and what is added up for each. */
 struct judged {
     spot_engine *engine;
     const struct spot_kmeans_result *model;
     struct spot_matrix rows; /* the groups where equal rows were merged */
     const int32_t *counts;   /* (rows) or NULL: 1 */
-    int32_t *labels;         /* (rows) */
+    int32_t *labels;         /* (rows) or, of rows that are read, (chunks, piece_rows) */
+    float *read;             /* (chunks, piece_rows, columns) of rows that are read, else NULL */
+    int64_t piece_rows;      /* of each chunk, at a time */
+    double *offset;          /* (columns) that labels are found with */
+    struct piece *pieces;    /* (chunks) */
     int64_t total;           /* rows before the merge */
     int32_t used;            /* clusters that have rows */
     int64_t chunks;
     double *sums;    /* (chunks, k, columns) of x - c, c the model's centre */
     double *within;  /* (chunks, k) distances to the cluster's mean */
     double *squares; /* (chunks) their squares */
-    int64_t *sizes;  /* (k) */
+    int64_t *sizes;  /* (chunks, k); added up in the first */
     double *means;   /* (k, columns) */
     double *worst;   /* (k) each cluster's largest Davies-Bouldin ratio */
 };
 
 /* ---- Sums over the rows --------------------------------------------------------------------- */
+
+static int64_t piece_rows(const struct judged *judged)
+{
+    const int64_t row_bytes = judged->rows.columns * (int64_t)sizeof(float);
+    const int64_t most = (judged->rows.rows + judged->chunks - 1) / judged->chunks;
+    const int64_t rows = PIECE_BYTES / row_bytes / judged->chunks + 1;
+    return rows < most ? rows : most;
+}
 
 static int judged_open(struct judged *judged, struct spot_error *err)
 {
@@ -49,14 +74,21 @@ static int judged_open(struct judged *judged, struct spot_error *err)
     if (chunks > MOST_CHUNKS) chunks = MOST_CHUNKS;
     if (chunks > CHUNK_CELLS / cells) chunks = cells > CHUNK_CELLS ? 1 : CHUNK_CELLS / cells;
     judged->chunks = chunks;
-    judged->labels = spot_alloc(judged->rows.rows, sizeof *judged->labels);
+    judged->piece_rows = piece_rows(judged);
+    const bool read = judged->rows.reader != NULL;
+    const int64_t held = read ? chunks * judged->piece_rows : judged->rows.rows;
+    judged->labels = spot_alloc(held, sizeof *judged->labels);
+    if (read) judged->read = spot_alloc(held, (size_t)judged->rows.columns * sizeof *judged->read);
+    judged->offset = spot_alloc(judged->rows.columns, sizeof *judged->offset);
+    judged->pieces = spot_alloc(chunks, sizeof *judged->pieces);
     judged->sums = spot_alloc_zero(chunks * cells, sizeof *judged->sums);
     judged->within = spot_alloc_zero(chunks * k, sizeof *judged->within);
     judged->squares = spot_alloc_zero(chunks, sizeof *judged->squares);
-    judged->sizes = spot_alloc_zero(k, sizeof *judged->sizes);
+    judged->sizes = spot_alloc_zero(chunks * k, sizeof *judged->sizes);
     judged->means = spot_alloc(cells, sizeof *judged->means);
     judged->worst = spot_alloc_zero(k, sizeof *judged->worst);
-    if (judged->labels == NULL || judged->sums == NULL || judged->within == NULL ||
+    if (judged->labels == NULL || (read && judged->read == NULL) || judged->offset == NULL ||
+        judged->pieces == NULL || judged->sums == NULL || judged->within == NULL ||
         judged->squares == NULL || judged->sizes == NULL || judged->means == NULL ||
         judged->worst == NULL)
         return spot_fail_memory(err, "the measures");
@@ -66,6 +98,9 @@ static int judged_open(struct judged *judged, struct spot_error *err)
 static void judged_close(struct judged *judged)
 {
     free(judged->labels);
+    free(judged->read);
+    free(judged->offset);
+    free(judged->pieces);
     free(judged->sums);
     free(judged->within);
     free(judged->squares);
@@ -80,21 +115,102 @@ static int64_t chunk_begin(const struct judged *judged, int64_t chunk)
     return rows / chunks * chunk + (chunk < rows % chunks ? chunk : rows % chunks);
 }
 
-static double count_of(const struct judged *judged, int64_t row)
+/* The nearest centres of rows in memory. */
+static int find_labels(const struct judged *judged, int64_t rows, const float *values,
+                       int32_t *labels, struct spot_error *err)
 {
-    return judged->counts != NULL ? judged->counts[row] : 1;
+    const struct backend_kmeans *backend = judged->engine->tables->kmeans;
+    const struct spot_kmeans_result *model = judged->model;
+    return backend->assign(judged->engine->backend, model->k, model->columns, model->centres,
+                           judged->offset, rows, values, labels, NULL, err);
+}
+
+/* Offsets for labels. A value that is not finite is refused with its row in the whole table. */
+static int find_offsets(struct judged *judged, const struct spot_matrix *data,
+                        struct spot_error *err)
+{
+    int status = SPOT_OK;
+    const int32_t columns = judged->rows.columns;
+    double *ranges = spot_alloc(2 * (int64_t)columns, sizeof *ranges);
+    if (ranges == NULL) return spot_fail_memory(err, "the columns' ranges");
+    SPOT_TRY(column_ranges(data, engine_pool(judged->engine), ranges, ranges + columns, err));
+    for (int32_t j = 0; j < columns; j++)
+        judged->offset[j] = exact_offset(ranges[j], ranges[columns + j]);
+out:
+    free(ranges);
+    return status;
+}
+
+/* The next rows of every chunk, after `done` of each, read and with their labels; *left: how many
+ * there are. */
+static int read_pieces(struct judged *judged, int64_t done, int64_t *left, struct spot_error *err)
+{
+    int64_t rows = 0;
+    for (int64_t chunk = 0; chunk < judged->chunks; chunk++) {
+        const int64_t first = chunk_begin(judged, chunk) + done;
+        int64_t count = chunk_begin(judged, chunk + 1) - first;
+        if (count > judged->piece_rows) count = judged->piece_rows;
+        if (count < 0) count = 0;
+        float *values = judged->read + rows * judged->rows.columns;
+        judged->pieces[chunk] = (struct piece){count, values, judged->labels + rows, NULL};
+        int status =
+            count == 0 ? SPOT_OK : rows_read(&judged->rows, first, count, values, NULL, err);
+        if (status < 0) return status;
+        rows += count;
+    }
+    *left = rows;
+    if (rows == 0) return SPOT_OK;
+    if (engine_is_stopped(judged->engine))
+        return spot_fail(err, SPOT_ESTOPPED, "stopped while measuring");
+    return find_labels(judged, rows, judged->read, judged->labels, err);
+}
+
+static void take_chunks(struct judged *judged)
+{
+    for (int64_t chunk = 0; chunk < judged->chunks; chunk++) {
+        const int64_t first = chunk_begin(judged, chunk);
+        judged->pieces[chunk] = (struct piece){
+            chunk_begin(judged, chunk + 1) - first,
+            judged->rows.values + first * judged->rows.columns, judged->labels + first,
+            judged->counts != NULL ? judged->counts + first : NULL};
+    }
+}
+
+/* Every row goes through the task of its chunk, in order. */
+static int each_row(struct judged *judged, spot_task *task, struct spot_error *err)
+{
+    struct spot_pool *pool = engine_pool(judged->engine);
+    if (judged->rows.reader == NULL) {
+        take_chunks(judged);
+        pool_run(pool, judged->chunks, task, judged);
+        return SPOT_OK;
+    }
+    for (int64_t done = 0;; done += judged->piece_rows) {
+        int64_t left = 0;
+        int status = read_pieces(judged, done, &left, err);
+        if (status < 0 || left == 0) return status;
+        pool_run(pool, judged->chunks, task, judged);
+    }
+}
+
+static double count_of(const struct piece *piece, int64_t row)
+{
+    return piece->counts != NULL ? piece->counts[row] : 1;
 }
 
 static void sum_task(void *arg, int64_t chunk, int worker)
 {
     const struct judged *judged = arg;
-    const int64_t columns = judged->model->columns, end = chunk_begin(judged, chunk + 1);
-    double *sums = judged->sums + chunk * judged->model->k * columns;
+    const struct piece *piece = &judged->pieces[chunk];
+    const int64_t columns = judged->model->columns, k = judged->model->k;
+    double *sums = judged->sums + chunk * k * columns;
+    int64_t *sizes = judged->sizes + chunk * k;
     (void)worker;
-    for (int64_t i = chunk_begin(judged, chunk); i < end; i++) {
-        const int64_t at = judged->labels[i] * columns;
-        const float *x = judged->rows.values + i * columns;
-        const double count = count_of(judged, i);
+    for (int64_t i = 0; i < piece->rows; i++) {
+        const int64_t at = piece->labels[i] * columns;
+        const float *x = piece->values + i * columns;
+        const double count = count_of(piece, i);
+        sizes[piece->labels[i]] += (int64_t)count;
         for (int64_t j = 0; j < columns; j++)
             sums[at + j] += count * ((double)x[j] - judged->model->centres[at + j]);
     }
@@ -103,18 +219,19 @@ static void sum_task(void *arg, int64_t chunk, int worker)
 static void distance_task(void *arg, int64_t chunk, int worker)
 {
     const struct judged *judged = arg;
-    const int64_t columns = judged->model->columns, end = chunk_begin(judged, chunk + 1);
+    const struct piece *piece = &judged->pieces[chunk];
+    const int64_t columns = judged->model->columns;
     double *within = judged->within + chunk * judged->model->k;
     (void)worker;
-    for (int64_t i = chunk_begin(judged, chunk); i < end; i++) {
-        const int32_t label = judged->labels[i];
+    for (int64_t i = 0; i < piece->rows; i++) {
+        const int32_t label = piece->labels[i];
         const double *mean = judged->means + label * columns;
-        const float *x = judged->rows.values + i * columns;
+        const float *x = piece->values + i * columns;
         double square = 0.0;
         for (int64_t j = 0; j < columns; j++)
             square += ((double)x[j] - mean[j]) * ((double)x[j] - mean[j]);
-        within[label] += count_of(judged, i) * sqrt(square);
-        judged->squares[chunk] += count_of(judged, i) * square;
+        within[label] += count_of(piece, i) * sqrt(square);
+        judged->squares[chunk] += count_of(piece, i) * square;
     }
 }
 
@@ -127,24 +244,26 @@ static void add_chunks(double *parts, int64_t chunks, int64_t count)
 }
 
 /* Sizes and means of the clusters, then each one's distances. */
-static void add_up(struct judged *judged)
+static int add_up(struct judged *judged, struct spot_error *err)
 {
+    int status = SPOT_OK;
     const struct spot_kmeans_result *model = judged->model;
     const int64_t k = model->k, columns = model->columns;
-    struct spot_pool *pool = engine_pool(judged->engine);
-    for (int64_t i = 0; i < judged->rows.rows; i++)
-        judged->sizes[judged->labels[i]] += judged->counts != NULL ? judged->counts[i] : 1;
-    pool_run(pool, judged->chunks, sum_task, judged);
+    SPOT_TRY(each_row(judged, sum_task, err));
     add_chunks(judged->sums, judged->chunks, k * columns);
+    for (int64_t i = k; i < judged->chunks * k; i++)
+        judged->sizes[i % k] += judged->sizes[i];
     for (int64_t c = 0; c < k; c++) {
         judged->used += judged->sizes[c] > 0;
         judged->total += judged->sizes[c];
         for (int64_t j = c * columns; judged->sizes[c] > 0 && j < (c + 1) * columns; j++)
             judged->means[j] = model->centres[j] + judged->sums[j] / (double)judged->sizes[c];
     }
-    pool_run(pool, judged->chunks, distance_task, judged);
+    SPOT_TRY(each_row(judged, distance_task, err));
     add_chunks(judged->within, judged->chunks, k);
     add_chunks(judged->squares, judged->chunks, 1);
+out:
+    return status;
 }
 
 /* ---- From sums to measures ------------------------------------------------------------------ */
@@ -258,11 +377,9 @@ static void draw_rows(uint64_t seed, int64_t rows, struct drawn_row *sample, int
     qsort(sample, (size_t)count, sizeof *sample, by_row);
 }
 
-/* The silhouette of `count` rows of the table among themselves. group_of_row: (rows of the table)
- * or NULL. */
+/* The silhouette of `count` rows of the table among themselves. */
 static int sampled_silhouette(const struct judged *judged, const struct spot_matrix *data,
-                              const int32_t *group_of_row, uint64_t seed, int64_t count,
-                              double *mean, struct spot_error *err)
+                              uint64_t seed, int64_t count, double *mean, struct spot_error *err)
 {
     int status = SPOT_OK;
     const struct spot_engine_options *host = &judged->engine->options;
@@ -275,12 +392,9 @@ static int sampled_silhouette(const struct judged *judged, const struct spot_mat
         goto out;
     }
     draw_rows(seed, data->rows, sample, count);
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t row = sample[i].row;
-        memcpy(values + i * columns, data->values + row * columns,
-               (size_t)columns * sizeof *values);
-        labels[i] = judged->labels[group_of_row != NULL ? group_of_row[row] : row];
-    }
+    for (int64_t i = 0; i < count; i++)
+        SPOT_TRY(rows_read(data, sample[i].row, 1, values + i * columns, NULL, err));
+    SPOT_TRY(find_labels(judged, count, values, labels, err));
     const struct silhouette_rows rows = {.values = values,
                                          .labels = labels,
                                          .rows = count,
@@ -316,20 +430,50 @@ static int merge_rows(struct judged *judged, const struct spot_matrix *data,
                       struct compacted *merged, struct spot_error *err)
 {
     int status;
-    double *ranges = NULL; /* (2, columns) */
-    judged->rows.weights = NULL;
-    SPOT_TRY(compact_rows(data, NULL, 0, merged, err));
-    if (merged->groups == 0) return SPOT_OK;
-    ranges = spot_alloc(2 * (int64_t)data->columns, sizeof *ranges);
-    if (ranges == NULL) return spot_fail_memory(err, "the columns' ranges");
-    /* A value that is not finite is refused with its row's own number. */
-    SPOT_TRY(column_ranges(data, engine_pool(judged->engine), ranges, ranges + data->columns, err));
-    judged->rows.values = merged->values;
-    judged->rows.rows = merged->groups;
+    const int64_t limit = judged->engine->options.memory;
+    const struct compact_options options = {
+        .rows = data->rows,
+        .columns = data->columns,
+        .scratch = limit > 0 && data->rows * (int64_t)sizeof(int32_t) > limit / 16,
+        .folder = judged->engine->scratch};
+    struct compaction *compaction = NULL;
+    struct row_batches batches = {0};
+    struct spot_matrix batch;
+    int64_t first;
+    bool gives_up = false;
+    SPOT_TRY(compaction_open(&options, &compaction, err));
+    SPOT_TRY(row_batches_open(&batches, data, 0, err));
+    while (!gives_up) {
+        SPOT_TRY(row_batches_next(&batches, &first, &batch, err));
+        if (batch.rows == 0) break;
+        SPOT_TRY(compaction_add(compaction, batch.rows, batch.values, NULL, &gives_up, err));
+        if (limit > 0 && resident_bytes(limit) > limit) {
+            status = spot_fail(err, SPOT_ENOMEM,
+                               "merging equal rows to measure them takes more than the %lld MB "
+                               "allowed; allow more memory",
+                               (long long)(limit >> 20));
+            goto out;
+        }
+    }
+    compaction_finish(compaction, merged);
+    if (merged->groups == 0) goto out;
+    judged->rows =
+        (struct spot_matrix){merged->values, NULL, merged->groups, data->columns, NULL, NULL};
     judged->counts = merged->counts;
 out:
-    free(ranges);
+    compaction_close(compaction);
+    row_batches_close(&batches);
     return status;
+}
+
+/* Few rows that are read are kept: all are compared with each other. */
+static int keep_rows(struct judged *judged, float **kept, struct spot_error *err)
+{
+    const struct spot_matrix data = judged->rows;
+    *kept = spot_alloc(data.rows, (size_t)data.columns * sizeof **kept);
+    if (*kept == NULL) return spot_fail_memory(err, "the rows");
+    judged->rows = (struct spot_matrix){*kept, NULL, data.rows, data.columns, NULL, NULL};
+    return rows_read(&data, 0, data.rows, *kept, NULL, err);
 }
 
 static int check_options(const struct spot_measure_options *options, struct spot_error *err)
@@ -341,28 +485,33 @@ static int check_options(const struct spot_measure_options *options, struct spot
 }
 
 /* Measures of rows that are as the metric wants them. */
-static int measure_rows(struct judged *judged, const spot_kmeans *model,
-                        const struct spot_matrix *data, const struct spot_measure_options *options,
+static int measure_rows(struct judged *judged, const struct spot_matrix *data,
+                        const struct spot_measure_options *options,
                         struct spot_kmeans_measures *out, struct spot_error *err)
 {
     int status;
     struct compacted merged = {0};
+    float *kept = NULL;
+    const int64_t limit = silhouette_limit(options->silhouette_rows, data->columns);
     SPOT_TRY(merge_rows(judged, data, &merged, err));
+    if (judged->rows.reader != NULL && judged->rows.rows <= limit)
+        SPOT_TRY(keep_rows(judged, &kept, err));
     SPOT_TRY(judged_open(judged, err));
-    SPOT_TRY(kmeans_assign_rows(judged->engine, model, &judged->rows, judged->labels, NULL, err));
-    add_up(judged);
+    SPOT_TRY(find_offsets(judged, data, err));
+    if (judged->rows.reader == NULL)
+        SPOT_TRY(find_labels(judged, judged->rows.rows, judged->rows.values, judged->labels, err));
+    SPOT_TRY(add_up(judged, err));
     out->clusters = judged->used;
     if (judged->used < 2 || judged->used >= judged->total) goto out;
     out->davies_bouldin = davies_bouldin(judged);
     out->calinski_harabasz = calinski_harabasz(judged);
-    const int64_t limit = silhouette_limit(options->silhouette_rows, data->columns);
     const bool exact = judged->rows.rows <= limit;
     out->silhouette_rows = exact ? judged->total : limit;
     status = exact ? exact_silhouette(judged, &out->silhouette, err)
-                   : sampled_silhouette(judged, data, merged.group_of_row, options->seed, limit,
-                                        &out->silhouette, err);
+                   : sampled_silhouette(judged, data, options->seed, limit, &out->silhouette, err);
 out:
     compacted_clear(&merged);
+    free(kept);
     return status;
 }
 
@@ -373,26 +522,26 @@ int spot_kmeans_measure(spot_engine *engine, const spot_kmeans *model,
     int status;
     static const struct spot_measure_options defaults = {0};
     struct judged judged = {.engine = engine, .model = &model->result, .rows = *data};
-    struct spot_matrix rows = *data;
+    struct directions directions;
     float *unit = NULL;
     *out = (struct spot_kmeans_measures){0, NAN, NAN, NAN, 0};
     if (options == NULL) options = &defaults;
     SPOT_TRY(check_options(options, err));
     SPOT_TRY(kmeans_check_columns(model, data, err));
     SPOT_TRY(check_matrix(data, err));
-    if (data->reader != NULL) {
-        status = spot_fail(err, SPOT_EUSAGE, "measures need rows in memory, not a reader");
-        goto out;
-    }
-    if (data->values64 != NULL) {
+    if (rows_wide(data)) {
         status = spot_fail(err, SPOT_EUSAGE, "measures need rows of float32");
         goto out;
     }
-    if (model->result.metric == SPOT_METRIC_COSINE) {
+    directions_of(data, engine_pool(engine), &directions);
+    if (model->result.metric == SPOT_METRIC_COSINE && data->reader != NULL) {
+        judged.rows = directions.matrix;
+    } else if (model->result.metric == SPOT_METRIC_COSINE) {
         SPOT_TRY(unit_rows(data, engine_pool(engine), &unit, err));
-        rows.values = judged.rows.values = unit;
+        judged.rows.values = unit;
     }
-    status = measure_rows(&judged, model, &rows, options, out, err);
+    const struct spot_matrix rows = judged.rows;
+    status = measure_rows(&judged, &rows, options, out, err);
 out:
     judged_close(&judged);
     free(unit);
