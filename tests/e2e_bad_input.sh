@@ -17,6 +17,7 @@ npy() { # npy FILE DESCR SHAPE: a header, then standard input
 printf '\0\0\200\077\0\0\0\100\0\0\100\100\0\0\200\100' | npy good.npy '<f4' '(4, 1)'
 printf '\0\0\200\077\0\0\0\100' | npy cut.npy '<f4' '(4, 1)'
 printf '\0\0\200\077\0\0\300\177\0\0\100\100\0\0\200\100' | npy nan.npy '<f4' '(4, 1)'
+printf '\0\0\200\077\0\0\200\177\0\0\100\100\0\0\200\100' | npy inf.npy '<f4' '(4, 1)'
 printf '\0\0\200\077\0\0\0\100\0\0\100\100\0\0\200\100' | npy cube.npy '<f4' '(2, 2, 1)'
 printf '\0\0\200\077\0\0\0\100\0\0\100\100\0\0\200\100' | npy object.npy '|O' '(2, 1)'
 printf 'no array at all' >text.npy
@@ -25,6 +26,7 @@ echo '{"format": "blackspot-encoder", "version": 1, "features": ["a", "b"], "enc
     >stale.encoder.json
 seq -s , 20001 >wide.csv
 blackspot train kmeans --k 2 --input good.csv --output encoded.json >stdout 2>stderr
+blackspot train gmm --k 2 --covariance diag --input good.csv --output mixture.json >stdout 2>stderr
 sed 's/"type": "number"/"type": "numbr"/' encoded.json >wrong_type.json
 sed 's/^  "features": \["a"/  "features": ["z"/' encoded.json >other_names.json
 sed 's/"converged": true/"converged": 1/' model.json >number_converged.json
