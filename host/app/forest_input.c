@@ -152,18 +152,27 @@ static int find_names(struct forest_input *input, struct spot_error *err)
 
 /* ---- What is read --------------------------------------------------------------------------- */
 
-/* Features without an encoder: numbers, where the texts that programs write for NaN are missing. */
+static const struct feature_categories *categories_of(const struct forest_input *input, int32_t j)
+{
+    const struct feature_categories *all = input->reading->model->categories;
+    return all != NULL && all[j].names.count > 0 ? &all[j] : NULL;
+}
+
+/* Features without an encoder: numbers, where the texts that programs write for NaN are missing,
+ * and categories by their names where the model knows them. */
 static int add_features(struct forest_input *input, char decimal, struct spot_error *err)
 {
     static const char *const missing[] = {"nan", "NaN", "NA"};
     int status = find_names(input, err);
-    for (int32_t j = 0; j < input->names_count; j++)
+    for (int32_t j = 0; j < input->names_count; j++) {
+        const bool named = categories_of(input, j) != NULL;
         input->specs[j] = (struct column_spec){.name = input->names[j],
                                                .source = input->names[j],
-                                               .type = COLUMN_NUMBER,
+                                               .type = named ? COLUMN_CATEGORY : COLUMN_NUMBER,
                                                .missing = missing,
-                                               .missing_count = 3,
+                                               .missing_count = named ? 0 : 3,
                                                .decimal = decimal};
+    }
     return status;
 }
 
@@ -223,6 +232,35 @@ static int refuse_cell(const struct forest_input *input, const struct batch *bat
                          input->specs[bad->column].name, bad->text, bad->reason);
     }
     return SPOT_OK;
+}
+
+/* Categories by name become their numbers, in the batch. */
+static int number_categories(const struct forest_input *input, struct batch *batch, int32_t j,
+                             struct spot_error *err)
+{
+    const struct feature_categories *known = categories_of(input, j);
+    struct column *column = &batch->columns[j];
+    const struct dictionary *words = &column->dictionary;
+    int32_t *numbers = spot_alloc((int64_t)words->count + 1, sizeof *numbers);
+    int status = SPOT_OK;
+    column->values = malloc((size_t)batch->rows * sizeof *column->values + 1);
+    if (numbers == NULL || column->values == NULL)
+        status = spot_fail_memory(err, "a batch of rows");
+    for (int32_t w = 0; w < words->count && status == SPOT_OK; w++)
+        numbers[w] = forest_category(known, words->bytes + words->offsets[w]);
+    for (int64_t i = 0; i < batch->rows && status == SPOT_OK; i++) {
+        const int32_t word = column->codes[i];
+        column->values[i] = word < 0 ? (double)NAN : (double)numbers[word];
+        if (word >= 0 && numbers[word] < 0)
+            status = spot_fail(err, SPOT_EDATA,
+                               "%.200s:%lld: column %.100s: '%.60s' is no category that the model "
+                               "was trained with",
+                               table_file_name(input->reader, batch->file),
+                               (long long)batch_line(batch, i), input->specs[j].name,
+                               words->bytes + words->offsets[word]);
+    }
+    free(numbers);
+    return status;
 }
 
 static int shape_float32(const struct forest_input *input, const struct batch *batch,
@@ -287,6 +325,9 @@ static int shape_work(void *arg, struct batch *batch, int worker, struct spot_er
     int status = refuse_cell(input, batch, err);
     if (status < 0) return status;
     if (input->encoder->encoder != NULL) return shape_encoded(input, batch, shaped, err);
+    for (int32_t j = 0; j < input->forest->features && status == SPOT_OK; j++)
+        if (categories_of(input, j) != NULL) status = number_categories(input, batch, j, err);
+    if (status < 0) return status;
     return is_double(input) ? shape_float64(input, batch, shaped, err)
                             : shape_float32(input, batch, shaped, err);
 }

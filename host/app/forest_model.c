@@ -62,6 +62,8 @@ int forest_model_open(const char *path, struct forest_model *model, struct spot_
 {
     *model = (struct forest_model){0};
     int status = spot_forest_load(path, &model->forest, err);
+    if (status == SPOT_OK)
+        status = forest_categories_open(path, model->forest, &model->categories, err);
     if (status < 0 || model->forest->encoder == NULL) return status;
     status = open_encoder(model, err);
     if (status < 0) {
@@ -75,6 +77,7 @@ int forest_model_open(const char *path, struct forest_model *model, struct spot_
 void forest_model_close(struct forest_model *model)
 {
     model_encoder_close(&model->encoder);
+    forest_categories_close(model->forest, model->categories);
     spot_forest_free(model->forest);
     *model = (struct forest_model){0};
 }

@@ -5,12 +5,14 @@
 
 #include <stdbool.h>
 
+#include "app/forest_categories.h"
 #include "app/model_encoder.h"
 #include "models/forest.h"
 
 struct forest_model {
     spot_forest *forest;
-    struct model_encoder encoder; /* closed when the model carries none */
+    struct model_encoder encoder;          /* closed when the model carries none */
+    struct feature_categories *categories; /* (features) or NULL: it names none */
 };
 
 /* Whether a file is a model of XGBoost or LightGBM by its content; false also for what cannot be
