@@ -34,7 +34,7 @@ begin_stage() { # NAME
 
 run_in_stage() { # COMMAND...
     # shellcheck disable=SC2016  # the inner shell's arguments
-    chroot --userspec="$user:$user" "$stage" env -i HOME=/ PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    chroot --userspec="$user:$user" "$stage" env -i HOME=/ DEVICE=cpu PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         sh -c 'cd "$0" && exec "$@"' "$folder" "$@" </dev/null
 }
 
