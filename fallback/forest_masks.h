@@ -1,64 +1,85 @@
-/* From the outcomes of a tree's splits to the leaf of each row, with masks of a set's rows: plain
- * loops over four words, which compilers turn into vectors. Included by the kernels of each
- * instruction set. */
+/* From the outcomes of a tree's splits to the leaf of each row: a set's rows are four masks of 64,
+ * a vector that both instruction sets have. */
 #ifndef SPOT_FALLBACK_FOREST_MASKS_H
 #define SPOT_FALLBACK_FOREST_MASKS_H
 
+#include <immintrin.h>
+
 #include "fallback/forest_plan.h"
 
-/* Complete trees: the masks of a level are halved by the bits found above it, until one is left,
- * which is the level's own bit. bits[0] is the root's. */
-static inline __attribute__((always_inline)) void bits_of_complete(
-    uint64_t (*restrict right)[FOREST_BLOCKS], int32_t depth,
-    uint64_t (*restrict bits)[FOREST_BLOCKS])
+static inline __m256i load_masks(const uint64_t *masks)
 {
+    return _mm256_load_si256((const __m256i *)(const void *)masks);
+}
+
+static inline void store_masks(uint64_t *masks, __m256i value)
+{
+    _mm256_store_si256((__m256i *)(void *)masks, value);
+}
+
+/* a where the bit is 0, b where it is 1. */
+static inline __m256i choose_masks(__m256i bit, __m256i a, __m256i b)
+{
+#ifdef __AVX512VL__
+    return _mm256_ternarylogic_epi64(bit, a, b, 0xac);
+#else
+    return _mm256_or_si256(_mm256_and_si256(bit, b), _mm256_andnot_si256(bit, a));
+#endif
+}
+
+/* Complete trees: the masks of a level are halved by the bits found above it, until one is left,
+ * which is the level's own bit. */
+static inline __attribute__((always_inline)) void bits_of_complete(struct sliced_work *work,
+                                                                   int32_t depth)
+{
+    __m256i bits[FOREST_MOST_DEPTH], masks[1 << (FOREST_MOST_DEPTH - 1)];
+#pragma GCC unroll 8
     for (int32_t level = 0; level < depth; level++) {
-        uint64_t(*at)[FOREST_BLOCKS] = right + ((1 << level) - 1);
-        int32_t half = 1 << level;
-        for (int32_t above = 0; above < level; above++) {
-            half /= 2;
-            for (int32_t p = 0; p < half; p++)
-                for (int b = 0; b < FOREST_BLOCKS; b++)
-                    at[p][b] = (bits[above][b] & at[p + half][b]) | (~bits[above][b] & at[p][b]);
-        }
-        for (int b = 0; b < FOREST_BLOCKS; b++)
-            bits[level][b] = at[0][b];
+        const int32_t first = (1 << level) - 1, half = 1 << level >> 1;
+        if (level == 0) masks[0] = load_masks(work->right[0]);
+#pragma GCC unroll 64
+        for (int32_t p = 0; p < half; p++) /* by the root's bit */
+            masks[p] = choose_masks(bits[0], load_masks(work->right[first + p]),
+                                    load_masks(work->right[first + p + half]));
+#pragma GCC unroll 8
+        for (int32_t above = 1; above < level; above++)
+#pragma GCC unroll 64
+            for (int32_t p = 0; p < half >> above; p++)
+                masks[p] = choose_masks(bits[above], masks[p], masks[p + (half >> above)]);
+        bits[level] = masks[0];
+        store_masks(work->bits[level], masks[0]);
     }
 }
 
 /* Other trees: which rows reach each node and each leaf, from the root down. */
 static inline void reach_leaves(const struct sliced_node *nodes, int32_t splits,
-                                uint64_t (*restrict right)[FOREST_BLOCKS],
-                                uint64_t (*restrict reached)[FOREST_BLOCKS])
+                                struct sliced_work *work)
 {
-    for (int b = 0; b < FOREST_BLOCKS; b++)
-        reached[0][b] = ~UINT64_C(0);
-    for (int32_t i = 0; i < splits; i++)
-        for (int b = 0; b < FOREST_BLOCKS; b++) {
-            const uint64_t here = reached[i][b], there = right[i][b];
-            reached[nodes[i].left][b] = here & ~there;
-            reached[nodes[i].right][b] = here & there;
-        }
+    store_masks(work->reached[0], _mm256_set1_epi64x(-1));
+    for (int32_t i = 0; i < splits; i++) {
+        const __m256i here = load_masks(work->reached[i]), right = load_masks(work->right[i]);
+        store_masks(work->reached[nodes[i].left], _mm256_andnot_si256(right, here));
+        store_masks(work->reached[nodes[i].right], _mm256_and_si256(right, here));
+    }
 }
 
 /* The bits of the leaf's number, the highest first: a bit is set for rows in the upper half of the
  * leaves, and then both halves are one. Returns how many bits there are. */
-static inline int32_t bits_of_leaves(uint64_t (*restrict leaves)[FOREST_BLOCKS], int32_t count,
-                                     uint64_t (*restrict bits)[FOREST_BLOCKS])
+static inline int32_t bits_of_leaves(uint64_t (*leaves)[FOREST_BLOCKS], int32_t count,
+                                     struct sliced_work *work)
 {
     int32_t depth = 0, half = 1;
     while (half < count)
         half *= 2;
     for (half /= 2; half > 0; half /= 2, depth++) {
-        uint64_t any[FOREST_BLOCKS] = {0};
+        __m256i any = _mm256_setzero_si256();
         const int32_t upper = count - half;
-        for (int32_t i = 0; i < upper; i++)
-            for (int b = 0; b < FOREST_BLOCKS; b++) {
-                any[b] |= leaves[half + i][b];
-                leaves[i][b] |= leaves[half + i][b];
-            }
-        for (int b = 0; b < FOREST_BLOCKS; b++)
-            bits[depth][b] = any[b];
+        for (int32_t i = 0; i < upper; i++) {
+            const __m256i there = load_masks(leaves[half + i]);
+            any = _mm256_or_si256(any, there);
+            store_masks(leaves[i], _mm256_or_si256(load_masks(leaves[i]), there));
+        }
+        store_masks(work->bits[depth], any);
         count = half;
     }
     return depth;
@@ -69,18 +90,33 @@ static inline int32_t find_bits(const struct sliced_tree *tree, const struct sli
                                 struct sliced_work *work)
 {
     if (tree->kind == SLICED_ANY) {
-        reach_leaves(nodes, tree->splits, work->right, work->reached);
-        return bits_of_leaves(work->reached + tree->splits, tree->splits + 1, work->bits);
+        reach_leaves(nodes, tree->splits, work);
+        return bits_of_leaves(work->reached + tree->splits, tree->splits + 1, work);
     }
     switch (tree->depth) { /* literals, so that all loops are unrolled */
+    case 1:
+        bits_of_complete(work, 1);
+        break;
+    case 2:
+        bits_of_complete(work, 2);
+        break;
+    case 3:
+        bits_of_complete(work, 3);
+        break;
+    case 4:
+        bits_of_complete(work, 4);
+        break;
     case 5:
-        bits_of_complete(work->right, 5, work->bits);
+        bits_of_complete(work, 5);
         break;
     case 6:
-        bits_of_complete(work->right, 6, work->bits);
+        bits_of_complete(work, 6);
+        break;
+    case 7:
+        bits_of_complete(work, 7);
         break;
     default:
-        bits_of_complete(work->right, tree->depth, work->bits);
+        bits_of_complete(work, FOREST_MOST_DEPTH);
     }
     return tree->depth;
 }

@@ -75,14 +75,14 @@ static void drop_trees(struct lowering *in)
 
 /* A split of a tree of any shape costs so many times one that fills a complete tree up: measured,
  * see docs/trees.md. */
-static const double cost_of_shape = 1.4;
+static const double cost_of_shape = 1.6;
 
 static void choose_kind(const struct shape *shape, struct sliced_tree *tree)
 {
     const int32_t depth = shape->depth > 0 ? shape->depth : 1;
     const int32_t filled = depth > FOREST_MOST_DEPTH ? INT32_MAX : (1 << depth) - 1;
     if (shape->leaves == 0) return;
-    tree->kind = filled <= cost_of_shape * shape->leaves ? SLICED_COMPLETE : SLICED_ANY;
+    tree->kind = filled <= cost_of_shape * (shape->leaves - 1) ? SLICED_COMPLETE : SLICED_ANY;
     tree->depth = depth;
     tree->splits = tree->kind == SLICED_COMPLETE ? filled : shape->leaves - 1;
 }

@@ -15,7 +15,8 @@ enum {
     FOREST_BLOCKS = 4, /* of a set */
     FOREST_SET = FOREST_BLOCK * FOREST_BLOCKS,
     FOREST_MOST_DEPTH = 8,    /* of complete trees */
-    FOREST_MOST_LEAVES = 256, /* of trees that are sliced: a leaf's place is a byte */
+    FOREST_MOST_LEAVES = 256, /* of trees that are sliced: a leaf's place is a byte, of 8 bits */
+    FOREST_MOST_BITS = 8,
     FOREST_MOST_SLOTS = 1 << 12,
     SLOT_THRESHOLDS = 255,
     SLOT_LOWEST = -128, /* rank 0 as a byte with a sign */
@@ -102,8 +103,8 @@ struct forest_plan {
 struct sliced_work {
     uint64_t right[FOREST_MOST_LEAVES][FOREST_BLOCKS]; /* of each node: rows that go right */
     uint64_t reached[2 * FOREST_MOST_LEAVES]
-                    [FOREST_BLOCKS];                 /* of nodes, then leaves: by which rows */
-    uint64_t bits[FOREST_MOST_DEPTH][FOREST_BLOCKS]; /* of each row's leaf */
+                    [FOREST_BLOCKS];                /* of nodes, then leaves: by which rows */
+    uint64_t bits[FOREST_MOST_BITS][FOREST_BLOCKS]; /* of each row's leaf */
 };
 
 /* Inner loops over one set, for each instruction set. */
