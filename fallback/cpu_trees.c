@@ -243,8 +243,8 @@ static void score_set(const struct scoring *scoring, int32_t tree, struct stretc
     const struct sliced_tree *sliced = &plan->trees[tree];
     const int32_t blocks = (int32_t)((set.rows + FOREST_BLOCK - 1) / FOREST_BLOCK);
     const int64_t sums = forest->tree_output[tree] * scoring->task_rows + at;
-    plan->kernels->leaves(sliced, plan->nodes + sliced->nodes, room->ranks + at * plan->slots,
-                          blocks, room->work, room->places);
+    plan->kernels->leaves(plan, sliced, room->ranks + at * plan->slots, blocks, room->work,
+                          room->places);
     for (int64_t i = 0; scoring->leaves != NULL && i < set.rows; i++)
         scoring->leaves[(set.first + i) * scoring->trees + tree - scoring->first] =
             plan->leaf_nodes[sliced->leaves + room->places[i]];

@@ -38,12 +38,12 @@ static inline __m256i spread(uint32_t bits)
     return _mm256_cmpeq_epi8(_mm256_and_si256(all, each), each);
 }
 
-static void leaves_avx2(const struct sliced_tree *tree, const struct sliced_node *nodes,
+static void leaves_avx2(const struct forest_plan *plan, const struct sliced_tree *tree,
                         const int8_t *ranks, int32_t blocks, struct sliced_work *work,
                         uint8_t *places)
 {
-    compare(nodes, tree->splits, ranks, blocks, work);
-    const int32_t depth = find_bits(tree, nodes, work);
+    compare(plan->nodes + tree->nodes, tree->splits, ranks, blocks, work);
+    const int32_t depth = find_bits(plan, tree, work);
     for (int h = 0; h < 2 * blocks; h++) {
         __m256i place = _mm256_setzero_si256();
         for (int32_t level = 0; level < depth; level++) /* place = 2 place + bit */

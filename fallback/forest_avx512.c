@@ -185,15 +185,25 @@ ALWAYS_INLINE void compare_blocks(const struct sliced_node *nodes, int32_t count
     }
 }
 
-static void leaves_avx512(const struct sliced_tree *tree, const struct sliced_node *nodes,
+static void leaves_avx512(const struct forest_plan *plan, const struct sliced_tree *tree,
                           const int8_t *ranks, int32_t blocks, struct sliced_work *work,
                           uint8_t *places)
 {
-    if (blocks == FOREST_BLOCKS)
+    const struct sliced_node *nodes = plan->nodes + tree->nodes;
+    switch (blocks) {
+    case 1:
+        compare_blocks(nodes, tree->splits, ranks, 1, work);
+        break;
+    case 2:
+        compare_blocks(nodes, tree->splits, ranks, 2, work);
+        break;
+    case 3:
+        compare_blocks(nodes, tree->splits, ranks, 3, work);
+        break;
+    default:
         compare_blocks(nodes, tree->splits, ranks, FOREST_BLOCKS, work);
-    else
-        compare_blocks(nodes, tree->splits, ranks, blocks, work);
-    const int32_t depth = find_bits(tree, nodes, work);
+    }
+    const int32_t depth = find_bits(plan, tree, work);
     for (int b = 0; b < blocks; b++) {
         __m512i place = _mm512_setzero_si512();
         for (int32_t level = 0; level < depth; level++)

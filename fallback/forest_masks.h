@@ -51,47 +51,65 @@ static inline __attribute__((always_inline)) void bits_of_complete(struct sliced
     }
 }
 
-/* Other trees: which rows reach each node and each leaf, from the root down. */
-static inline void reach_leaves(const struct sliced_node *nodes, int32_t splits,
-                                struct sliced_work *work)
+static inline __m256i reached_at(const struct sliced_work *work, uint16_t at)
 {
-    store_masks(work->reached[0], _mm256_set1_epi64x(-1));
+    return load_masks((const uint64_t *)(const void *)((const char *)work->reached + at));
+}
+
+/* Other trees: which rows reach the children of each node, from the root down. What is stored lies
+ * in order, and only loads go here and there: the other way round takes twice as long, since a
+ * processor does not know where a store goes when a load overtakes it. */
+static inline void reach_children(const struct sliced_node *nodes, int32_t splits,
+                                  struct sliced_work *work)
+{
+    store_masks(work->reached[ROOT_REACHED], _mm256_set1_epi64x(-1));
+#pragma GCC unroll 4
     for (int32_t i = 0; i < splits; i++) {
-        const __m256i here = load_masks(work->reached[i]), right = load_masks(work->right[i]);
-        store_masks(work->reached[nodes[i].left], _mm256_andnot_si256(right, here));
-        store_masks(work->reached[nodes[i].right], _mm256_and_si256(right, here));
+        const __m256i here = reached_at(work, nodes[i].reached);
+        const __m256i right = _mm256_and_si256(here, load_masks(work->right[i]));
+        store_masks(work->reached[2 * i], _mm256_xor_si256(here, right));
+        store_masks(work->reached[2 * i + 1], right);
     }
 }
 
 /* The bits of the leaf's number, the highest first: a bit is set for rows in the upper half of the
  * leaves, and then both halves are one. Returns how many bits there are. */
-static inline int32_t bits_of_leaves(uint64_t (*leaves)[FOREST_BLOCKS], int32_t count,
+static inline int32_t bits_of_leaves(const uint16_t *reached, int32_t count,
                                      struct sliced_work *work)
 {
     int32_t depth = 0, half = 1;
-    while (half < count)
+    __m256i any = _mm256_setzero_si256();
+    while (2 * half < count)
         half *= 2;
-    for (half /= 2; half > 0; half /= 2, depth++) {
-        __m256i any = _mm256_setzero_si256();
-        const int32_t upper = count - half;
-        for (int32_t i = 0; i < upper; i++) {
-            const __m256i there = load_masks(leaves[half + i]);
+        /* From now on they are in work->right, which has served. */
+#pragma GCC unroll 4
+    for (int32_t i = 0; i < count - half; i++) {
+        const __m256i there = reached_at(work, reached[half + i]);
+        any = _mm256_or_si256(any, there);
+        store_masks(work->right[i], _mm256_or_si256(reached_at(work, reached[i]), there));
+    }
+    for (int32_t i = count - half; i < half; i++)
+        store_masks(work->right[i], reached_at(work, reached[i]));
+    for (; half > 0; half /= 2) {
+        store_masks(work->bits[depth++], any);
+        any = _mm256_setzero_si256();
+#pragma GCC unroll 4
+        for (int32_t i = 0; i < half / 2; i++) {
+            const __m256i there = load_masks(work->right[half / 2 + i]);
             any = _mm256_or_si256(any, there);
-            store_masks(leaves[i], _mm256_or_si256(load_masks(leaves[i]), there));
+            store_masks(work->right[i], _mm256_or_si256(load_masks(work->right[i]), there));
         }
-        store_masks(work->bits[depth], any);
-        count = half;
     }
     return depth;
 }
 
 /* Once all splits are compared; returns how many bits there are. */
-static inline int32_t find_bits(const struct sliced_tree *tree, const struct sliced_node *nodes,
+static inline int32_t find_bits(const struct forest_plan *plan, const struct sliced_tree *tree,
                                 struct sliced_work *work)
 {
     if (tree->kind == SLICED_ANY) {
-        reach_leaves(nodes, tree->splits, work);
-        return bits_of_leaves(work->reached + tree->splits, tree->splits + 1, work);
+        reach_children(plan->nodes + tree->nodes, tree->splits, work);
+        return bits_of_leaves(plan->reached + tree->leaves, tree->splits + 1, work);
     }
     switch (tree->depth) { /* literals, so that all loops are unrolled */
     case 1:

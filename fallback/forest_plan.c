@@ -102,11 +102,12 @@ static int make_trees(struct lowering *in, struct spot_error *err)
     }
     plan->nodes = spot_alloc_zero(nodes, sizeof *plan->nodes);
     plan->leaf_nodes = spot_alloc_zero(leaves, sizeof *plan->leaf_nodes);
+    plan->reached = spot_alloc_zero(leaves, sizeof *plan->reached);
     if (in->forest->rules == FOREST_XGBOOST)
         plan->leaves32 = spot_alloc_zero(leaves, sizeof *plan->leaves32);
     else
         plan->leaves64 = spot_alloc_zero(leaves, sizeof *plan->leaves64);
-    if (plan->nodes == NULL || plan->leaf_nodes == NULL ||
+    if (plan->nodes == NULL || plan->leaf_nodes == NULL || plan->reached == NULL ||
         (plan->leaves32 == NULL && plan->leaves64 == NULL))
         return spot_fail_memory(err, "the trees");
     return SPOT_OK;
@@ -156,8 +157,8 @@ static void fill_complete(const struct lowering *in, int32_t t, int64_t node, in
     if (!leaf) fill_complete(in, t, forest->right[at], 2 * p + 2, left - 1);
 }
 
-/* Splits and leaves in the order of the list: level by level, so that a node's outcome is long
- * there when its children need it. */
+/* Splits and leaves in the order of the list: level by level, so that it is known for long which
+ * rows reach a node when their outcomes are needed. */
 static void fill_any(const struct lowering *in, int32_t t)
 {
     const struct forest *forest = in->forest;
@@ -165,19 +166,17 @@ static void fill_any(const struct lowering *in, int32_t t)
     const int64_t root = forest->first_node[t];
     int32_t list[MOST_NODES + 2], splits = 0, leaves = 0;
     const int32_t count = list_nodes(forest, t, MOST_NODES + 2, list);
-    uint16_t place[MOST_NODES + 2];
-    for (int32_t i = 0; i < count; i++) {
-        const bool leaf = forest->left[root + list[i]] < 0;
-        if (leaf) fill_leaf(in, t, list[i], leaves);
-        place[i] = (uint16_t)(leaf ? tree->splits + leaves++ : splits++);
-    }
-    struct sliced_node *to = &in->plan->nodes[tree->nodes];
-    for (int32_t i = 0, child = 1; i < count; i++) {
-        if (forest->left[root + list[i]] < 0) continue;
-        fill_split(in, root + list[i], to);
-        to->left = place[child++];
-        to->right = place[child++];
-        to++;
+    for (int32_t i = 0; i < count; i++) { /* 1 and 2 are children of the first split, and so on */
+        const uint16_t reached =
+            (uint16_t)((i == 0 ? ROOT_REACHED : i - 1) * (FOREST_BLOCKS * (int)sizeof(uint64_t)));
+        if (forest->left[root + list[i]] >= 0) {
+            struct sliced_node *to = &in->plan->nodes[tree->nodes + splits++];
+            fill_split(in, root + list[i], to);
+            to->reached = reached;
+        } else {
+            in->plan->reached[tree->leaves + leaves] = reached;
+            fill_leaf(in, t, list[i], leaves++);
+        }
     }
 }
 
@@ -251,6 +250,7 @@ void forest_plan_close(struct forest_plan *plan)
     free(plan->leaves32);
     free(plan->leaves64);
     free(plan->leaf_nodes);
+    free(plan->reached);
     step_forest_close(&plan->steps);
     free(plan);
 }

@@ -65,9 +65,9 @@ struct category_column {
 /* A split. In a complete tree node 0 is the root and the children of node p are 2 p + 1 and 2 p +
  * 2; in any other one parents come before children. */
 struct sliced_node {
-    uint32_t column;      /* bytes from the begin of the ranks */
-    uint32_t threshold;   /* rank > threshold goes right; the byte four times */
-    uint16_t left, right; /* children: nodes, then leaves, which follow the last node */
+    uint32_t column;    /* bytes from the begin of the ranks */
+    uint32_t threshold; /* rank > threshold goes right; the byte four times */
+    uint16_t reached;   /* which rows reach it, in bytes within sliced_work.reached */
 };
 
 enum sliced_kind {
@@ -97,15 +97,18 @@ struct forest_plan {
     float *leaves32;     /* XGBoost, DART's weights multiplied in */
     double *leaves64;    /* LightGBM */
     int32_t *leaf_nodes; /* number of each leaf within its tree */
+    uint16_t *reached;   /* of leaves of trees of any shape: as for nodes */
 };
 
-/* What finding the leaves of a tree needs room for. */
+/* What finding the leaves of a tree needs room for: masks of rows. */
 struct sliced_work {
-    uint64_t right[FOREST_MOST_LEAVES][FOREST_BLOCKS]; /* of each node: rows that go right */
-    uint64_t reached[2 * FOREST_MOST_LEAVES]
-                    [FOREST_BLOCKS];                /* of nodes, then leaves: by which rows */
-    uint64_t bits[FOREST_MOST_BITS][FOREST_BLOCKS]; /* of each row's leaf */
+    uint64_t right[FOREST_MOST_LEAVES][FOREST_BLOCKS]; /* of each node: rows that would go right */
+    uint64_t reached[2 * FOREST_MOST_LEAVES][FOREST_BLOCKS]; /* of a node's left and right child */
+    uint64_t bits[FOREST_MOST_BITS][FOREST_BLOCKS];          /* of each row's leaf */
 };
+
+/* The root's entry among those reached. */
+enum { ROOT_REACHED = 2 * FOREST_MOST_LEAVES - 1 };
 
 /* Inner loops over one set, for each instruction set. */
 struct forest_kernels {
@@ -115,7 +118,7 @@ struct forest_kernels {
     void (*rank)(const struct forest_plan *plan, const struct spot_forest_rows *rows,
                  int8_t *ranks);
     /* For each row of the first blocks of a set its leaf in a tree: places (256). */
-    void (*leaves)(const struct sliced_tree *tree, const struct sliced_node *nodes,
+    void (*leaves)(const struct forest_plan *plan, const struct sliced_tree *tree,
                    const int8_t *ranks, int32_t blocks, struct sliced_work *work, uint8_t *places);
     /* Adds the leaves of a tree to the sums of `blocks`. */
     void (*add32)(const float *leaves, int32_t count, int32_t blocks, const uint8_t *places,
