@@ -101,6 +101,7 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
     run->plain = data->weights == NULL && data->counts == NULL;
     run->threads = data->backend->host.threads;
     run->load_limit = (int64_t)1 << (62 - quantiser->column_bits);
+    run->narrow_limit = run->load_limit / k;
     int status = cpu_check_memory(data->backend, run_bytes(run), "the clusters", err);
     if (status < 0) {
         free(run);

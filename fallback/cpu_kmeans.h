@@ -65,7 +65,8 @@ struct kmeans_run {
     struct kmeans_partial totals;  /* always the sums of the labels */
     struct kmeans_worker *workers; /* (threads) */
     int threads;
-    int64_t load_limit; /* weight an int64 sum may hold */
+    int64_t load_limit;   /* weight an int64 sum may hold */
+    int64_t narrow_limit; /* a row's, at most: k such rows at least between two emptyings */
 
     struct kmeans_seeding seeding;
 };

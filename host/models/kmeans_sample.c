@@ -1,5 +1,5 @@
 /* Initial centres from a small weighted sample instead of a pass over the rows for each centre. The
- * sample is clustered like any other data, in several runs; its centres are the initial ones.
+ * sample is clustered like any other data; its centres are the initial ones.
  *
  *   - coreset: rows drawn evenly give rough centres; as many again are drawn by their distance from
  *     those, so that what is rare and far is there too. A row weighs the inverse of its chance
@@ -23,8 +23,7 @@ enum {
     EVEN_ROWS_PER_K = 32, /* the same for each cluster */
     ROUGH_ITERATIONS = 2, /* for the centres that distances are measured to */
     ROUNDS = 5,           /* of k-means||, with 2 k rows each */
-    CANDIDATE_RUNS = 4,   /* of k-means++ on the candidates of k-means||; the best is kept */
-    CORESET_RUNS = 2,     /* of k-means|| on a coreset */
+    CANDIDATE_RUNS = 8,   /* of k-means++ on the candidates of k-means||; the best is kept */
     SAMPLE_ITERATIONS = 10,
 };
 
@@ -213,7 +212,7 @@ int kmeans_seed_coreset(struct kmeans_fit *fit, struct spot_error *err)
     SPOT_TRY(fit->backend->seed_rows(fit->run, (int32_t)sample.count, sample.rows, NULL,
                                      sample.distances, err));
     weigh_coreset(fit, &sample, potential);
-    SPOT_TRY(finish(fit, &sample, SPOT_INIT_KMEANS_PARALLEL, CORESET_RUNS, err));
+    SPOT_TRY(finish(fit, &sample, SPOT_INIT_KMEANS_PARALLEL, 1, err));
 out:
     sample_close(&sample);
     return status;
