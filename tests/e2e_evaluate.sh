@@ -65,6 +65,29 @@ gzip -c table.csv | blackspot evaluate --predictions - --label grav --scores pro
     --metrics piped.json >stdout 2>stderr || fail "predictions from a pipe"
 same metrics.json piped.json "predictions from a pipe"
 
+# ---- A model judged by its own predictions is always right: several classes, values, labels in .npy.
+seq 1 300 | awk 'BEGIN { print "a,b,c,d,e,f" }
+    { for (i = 1; i < 7; i++) printf("%s%.3f", i == 1 ? "" : ",", sin(i * $1) * 3); print "" }' >six.csv
+trees=$ROOT/tests/reference/trees
+six=a,b,c,d,e,f
+for model in xgboost/3.2.0_softprob.json lightgbm/4.7.0_multiclass.txt lightgbm/4.7.0_binary.txt; do
+    expect 0 score --model "$trees/$model" --input six.csv --features "$six" --output labels.npy \
+        --output-kind label
+    expect 0 evaluate --model "$trees/$model" --input six.csv --features "$six" \
+        --labels labels.npy --plots own
+    is accuracy 1
+    [ -s own/importance.svg ] || fail "no importance of $model"
+done
+model=$trees/xgboost/3.2.0_squared.json
+expect 0 score --model "$model" --input six.csv --features "$six" --output values.csv
+expect 0 evaluate --model "$model" --input six.csv --features "$six" --labels values.csv \
+    --label value --report own.txt
+is rmse 0
+is r2 1
+expect 0 evaluate --model "$model" --input six.csv --features "$six" --labels values.csv \
+    --label value --iterations :2
+[ "$(value rmse)" != 0 ] || fail "two iterations are as good as all"
+
 # ---- Classes by name, any number of them; labels alone; what is not defined is null, with a word.
 cat >animals.csv <<'END'
 truth,cat,dog,owl,said
@@ -126,6 +149,14 @@ expect 0 train kmeans --input points.csv --config points.yaml --k 2 \
 expect 0 evaluate --model two.json --input points.csv --label group
 is ari 1
 is nmi 1
+expect 0 score --model two.json --input points.csv --output two.npy
+expect 0 evaluate --model two.json --input points.csv --labels two.npy
+is ari 1
+printf 'group,w\na,1\na,0\nb,2\nb,1\nb,1\n' >groups.csv
+expect 0 evaluate --model two.json --input points.csv --labels groups.csv --label group \
+    --sample-weight w --report groups.txt
+is nmi 1
+says groups.txt '^inertia +[0-9.]+$'
 expect 0 train gmm --input points.csv --config points.yaml --k 2 \
     --output mixture.json
 cp stdout trained

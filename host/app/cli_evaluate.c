@@ -22,7 +22,7 @@ static const struct argp_option evaluate_options[] = {
      "the column with the true class or value; of a clustering, a labelling to compare with", 1},
     {"labels", OPTION_KEY(OPTION_LABELS), "FILE", 0,
      "the table that has that column (and the weights), a row for each row of the data; default: "
-     "the data",
+     "the data; or a .npy of labels alone",
      1},
     {"sample-weight", OPTION_KEY(OPTION_SAMPLE_WEIGHT), "COLUMN", 0,
      "a column of weights, 0 or more (default: every row counts once)", 1},
@@ -84,7 +84,7 @@ static int evaluate(struct session *session, struct spot_error *err)
     SPOT_TRY(check_subject(session, err));
     const bool clusters = model != NULL && !is_forest(model);
     if (model != NULL) SPOT_TRY(session_require(session, OPTION_INPUT, "accidents.csv", err));
-    if (!clusters || given(arguments, OPTION_LABELS))
+    if (!clusters && !given(arguments, OPTION_LABELS))
         SPOT_TRY(session_require(session, OPTION_LABEL, "severity", err));
     SPOT_TRY(evaluating_check(session, err));
     status = model == NULL ? evaluate_table(session, err)

@@ -11,7 +11,6 @@
 #include "app/evaluation_views.h"
 #include "app/result.h"
 #include "app/score_input.h"
-#include "app/side_table.h"
 #include "app/views.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -27,7 +26,7 @@ struct clusters_evaluating {
     struct spot_matrix rows; /* all of them */
     float *values;           /* (rows, columns) */
     double *weights;         /* (rows) or NULL */
-    int64_t values_room, weights_room;
+    int64_t values_room, weights_room, weights_count;
     int32_t *clusters;         /* (rows) */
     struct label_column truth; /* no rows without --label */
     struct class_list classes;
@@ -53,33 +52,28 @@ static int take_rows(void *arg, const struct scored_rows *rows, struct spot_erro
     memcpy(job->values + before * columns, rows->values,
            (size_t)(rows->rows * columns) * sizeof *job->values);
     for (int64_t i = 0; i < rows->rows && status == SPOT_OK; i++) {
-        char place[160];
-        snprintf(place, sizeof place, "row %lld: column %.100s", (long long)(before + i + 1),
-                 job->session->arguments.value[OPTION_LABEL]);
         if (rows->weights != NULL)
-            status = evaluating_add_number(&job->weights, &job->weights_room, before + i,
+            status = evaluating_add_number(&job->weights, &job->weights_room, job->weights_count++,
                                            rows->weights[i], err);
         if (rows->id_offsets != NULL && status == SPOT_OK)
             status = label_column_add(&job->truth, rows->id_bytes + rows->id_offsets[i],
-                                      rows->id_offsets[i + 1] - rows->id_offsets[i], place, err);
+                                      rows->id_offsets[i + 1] - rows->id_offsets[i], err);
     }
     job->rows.rows += rows->rows;
     return status;
 }
 
-static int take_labels(void *arg, const struct batch *batch, const char *file,
-                       struct spot_error *err)
+/* --labels FILE, as for predictions: labels, and weights where they are asked for. */
+static int read_labels(struct clusters_evaluating *job, struct spot_error *err)
 {
-    struct clusters_evaluating *job = arg;
-    const struct column *label = &batch->columns[0];
-    int status = SPOT_OK;
-    for (int64_t i = 0; i < batch->rows && status == SPOT_OK; i++) {
-        char place[400];
-        snprintf(place, sizeof place, "%.200s:%lld: column %.100s", file,
-                 (long long)batch_line(batch, i), job->session->arguments.value[OPTION_LABEL]);
-        status = label_column_add(&job->truth, label->text_bytes + label->text_offsets[i],
-                                  label->text_offsets[i + 1] - label->text_offsets[i], place, err);
-    }
+    struct evaluating labels = {.session = job->session};
+    int status = evaluating_read_labels(&labels, err);
+    job->truth = labels.truth;
+    job->weights = labels.weights;
+    job->weights_count = labels.weights_count;
+    labels.truth = (struct label_column){0};
+    labels.weights = NULL;
+    evaluating_close(&labels);
     return status;
 }
 
@@ -87,22 +81,21 @@ static int read_rows(struct clusters_evaluating *job, struct spot_error *err)
 {
     const struct arguments *arguments = &job->session->arguments;
     const bool beside = given(arguments, OPTION_LABELS);
-    const struct side_column column = {arguments->value[OPTION_LABEL], true};
-    const struct side_table table = {arguments->value[OPTION_LABELS], &column, 1};
     const struct extra_columns extra = {.id = beside ? NULL : arguments->value[OPTION_LABEL],
-                                        .weight = arguments->value[OPTION_SAMPLE_WEIGHT]};
+                                        .weight =
+                                            beside ? NULL : arguments->value[OPTION_SAMPLE_WEIGHT]};
     int status;
     if (extra.id != NULL && arguments->inputs.count == 1 && is_npy(arguments->inputs.items[0]))
         return spot_fail(err, SPOT_EUSAGE,
                          "%.200s: a .npy has no column %.100s; give --labels FILE",
                          arguments->inputs.items[0], extra.id);
-    if (beside) SPOT_TRY(side_table_each(job->session, &table, take_labels, job, err));
+    if (beside) SPOT_TRY(read_labels(job, err));
     SPOT_TRY(
         score_input_each(job->session, &job->model, &job->encoder, &extra, take_rows, job, err));
     progress_clear(&job->session->progress);
     if (job->rows.rows == 0)
         return spot_fail(err, SPOT_EDATA, "there are no rows to judge the clusters by");
-    if (given(arguments, OPTION_LABEL) && job->truth.rows != job->rows.rows)
+    if ((beside || extra.id != NULL) && job->truth.rows != job->rows.rows)
         return spot_fail(err, SPOT_EDATA,
                          "%lld rows of data, but %lld labels; each row needs its own",
                          (long long)job->rows.rows, (long long)job->truth.rows);
@@ -187,15 +180,15 @@ out:
 
 static int compare_labels(struct clusters_evaluating *job, struct spot_error *err)
 {
-    const char *label = job->session->arguments.value[OPTION_LABEL];
     const char *classes = job->session->arguments.value[OPTION_CLASSES];
+    const char *label = job->session->arguments.value[OPTION_LABEL];
     const int32_t k = model_k(&job->model);
     struct agreement agreement;
     int status;
-    if (label == NULL) return SPOT_OK;
+    if (job->truth.rows == 0) return SPOT_OK;
     SPOT_TRY(classes != NULL ? classes_of_option(classes, &job->classes, err)
                              : classes_of_labels(&job->truth, NULL, &job->classes, err));
-    SPOT_TRY(label_column_number(&job->truth, &job->classes, label, err));
+    SPOT_TRY(label_column_number(&job->truth, &job->classes, label != NULL ? label : "0", err));
     SPOT_TRY(labels_agreement(job->rows.rows, job->truth.codes, job->classes.count, job->clusters,
                               k, &agreement, err));
     add_found(job, "ari", agreement.ari);

@@ -48,16 +48,18 @@ static int take_truth(struct forest_evaluating *forest, const struct forest_batc
 {
     struct evaluating *job = &forest->job;
     const struct beside_values *label = &batch->beside[0];
-    char place[400];
-    snprintf(place, sizeof place, "%.200s:%lld: column %.100s", batch->file,
-             (long long)forest_batch_line(batch, row), forest->beside[0].name);
+    int status;
     if (!job->regression)
-        return label_column_add(&job->truth, label->bytes + label->starts[row],
-                                label->starts[row + 1] - label->starts[row], place, err);
-    if (!isfinite(label->values[row]))
-        return spot_fail(err, SPOT_EDATA, "%s is empty; every row needs a number", place);
-    return evaluating_add_number(&job->target, &job->target_room, job->target_count++,
-                                 label->values[row], err);
+        status = label_column_add(&job->truth, label->bytes + label->starts[row],
+                                  label->starts[row + 1] - label->starts[row], err);
+    else if (isfinite(label->values[row]))
+        status = evaluating_add_number(&job->target, &job->target_room, job->target_count++,
+                                       label->values[row], err);
+    else
+        status = spot_fail(err, SPOT_EDATA, "no number; every row needs one");
+    if (status == SPOT_OK) return status;
+    return evaluating_name_row(status, batch->file, forest_batch_line(batch, row),
+                               forest->beside[0].name, err);
 }
 
 static int take_weight(struct forest_evaluating *forest, const struct forest_batch *batch,

@@ -76,19 +76,6 @@ out:
     return status;
 }
 
-static int take_label(struct evaluating *job, const struct batch *batch, int64_t row,
-                      const char *file, int32_t place, const char *name,
-                      struct label_column *labels, struct spot_error *err)
-{
-    const struct column *column = &batch->columns[place];
-    char where[400];
-    snprintf(where, sizeof where, "%.200s:%lld: column %.100s", file,
-             (long long)batch_line(batch, row), name);
-    (void)job;
-    return label_column_add(labels, column->text_bytes + column->text_offsets[row],
-                            column->text_offsets[row + 1] - column->text_offsets[row], where, err);
-}
-
 static int take_row(struct predictions_table *table, const struct batch *batch, int64_t row,
                     const char *file, struct spot_error *err)
 {
@@ -99,14 +86,14 @@ static int take_row(struct predictions_table *table, const struct batch *batch, 
         SPOT_TRY(evaluating_add_number(&job->target, &job->target_room, job->target_count++,
                                        columns[table->label].values[row], err));
     if (table->label >= 0 && !job->regression)
-        SPOT_TRY(take_label(job, batch, row, file, table->label, table->columns[table->label].name,
-                            &job->truth, err));
+        SPOT_TRY(evaluating_add_label(&job->truth, batch, row, table->label,
+                                      table->columns[table->label].name, file, err));
     if (table->weight >= 0)
         SPOT_TRY(evaluating_add_number(&job->weights, &job->weights_room, job->weights_count++,
                                        columns[table->weight].values[row], err));
     if (table->predicted >= 0 && !job->regression)
-        SPOT_TRY(take_label(job, batch, row, file, table->predicted,
-                            table->columns[table->predicted].name, &job->predicted, err));
+        SPOT_TRY(evaluating_add_label(&job->predicted, batch, row, table->predicted,
+                                      table->columns[table->predicted].name, file, err));
     const int32_t first = job->regression ? table->predicted : table->first_score;
     for (int32_t s = 0; s < job->width; s++)
         SPOT_TRY(evaluating_add_number(&job->scores, &job->scores_room, job->rows * job->width + s,

@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/encoder_file.h"
 #include "app/evaluation_report.h"
 #include "app/evaluation_views.h"
 #include "app/result.h"
 #include "app/side_table.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/npy.h"
+#include "data/writer.h"
 
 /* ---- Options -------------------------------------------------------------------------------- */
 
@@ -53,24 +56,39 @@ int evaluating_add_number(double **values, int64_t *room, int64_t count, double 
     return SPOT_OK;
 }
 
+int evaluating_name_row(int status, const char *file, int64_t line, const char *column,
+                        struct spot_error *err)
+{
+    char reason[sizeof err->message];
+    if (status != SPOT_EDATA || err == NULL) return status;
+    snprintf(reason, sizeof reason, "%s", err->message);
+    return spot_fail(err, status, "%.200s:%lld: column %.100s: %s", file, (long long)line, column,
+                     reason);
+}
+
+int evaluating_add_label(struct label_column *labels, const struct batch *batch, int64_t row,
+                         int32_t column, const char *name, const char *file, struct spot_error *err)
+{
+    const struct column *texts = &batch->columns[column];
+    const int64_t begin = texts->text_offsets[row], end = texts->text_offsets[row + 1];
+    const int status = label_column_add(labels, texts->text_bytes + begin, end - begin, err);
+    if (status == SPOT_OK) return status;
+    return evaluating_name_row(status, file, batch_line(batch, row), name, err);
+}
+
 static int take_labels(void *arg, const struct batch *batch, const char *file,
                        struct spot_error *err)
 {
     struct evaluating *job = arg;
     const char *name = job->session->arguments.value[OPTION_LABEL];
     const bool weighted = given(&job->session->arguments, OPTION_SAMPLE_WEIGHT);
-    const struct column *label = &batch->columns[0];
     int status = SPOT_OK;
     for (int64_t i = 0; i < batch->rows && status == SPOT_OK; i++) {
-        char place[400];
-        snprintf(place, sizeof place, "%.200s:%lld: column %.100s", file,
-                 (long long)batch_line(batch, i), name);
-        status =
-            job->regression
-                ? evaluating_add_number(&job->target, &job->target_room, job->target_count++,
-                                        label->values[i], err)
-                : label_column_add(&job->truth, label->text_bytes + label->text_offsets[i],
-                                   label->text_offsets[i + 1] - label->text_offsets[i], place, err);
+        if (job->regression)
+            status = evaluating_add_number(&job->target, &job->target_room, job->target_count++,
+                                           batch->columns[0].values[i], err);
+        else
+            status = evaluating_add_label(&job->truth, batch, i, 0, name, file, err);
         if (status == SPOT_OK && weighted)
             status = evaluating_add_number(&job->weights, &job->weights_room, job->weights_count++,
                                            batch->columns[1].values[i], err);
@@ -78,9 +96,58 @@ static int take_labels(void *arg, const struct batch *batch, const char *file,
     return status;
 }
 
+/* A label that came as a number of a .npy. */
+static int add_number_label(struct evaluating *job, double value, struct spot_error *err)
+{
+    char text[32];
+    if (job->regression)
+        return evaluating_add_number(&job->target, &job->target_room, job->target_count++, value,
+                                     err);
+    return label_column_add(&job->truth, text, isfinite(value) ? format_double(value, text) : 0,
+                            err);
+}
+
+/* The labels as a .npy of one column. */
+static int read_npy_labels(struct evaluating *job, const char *path, struct spot_error *err)
+{
+    enum { STEP = 65536 };
+    struct npy_file *file = NULL;
+    double *values = NULL;
+    int64_t rows;
+    int32_t columns;
+    int status;
+    if (given(&job->session->arguments, OPTION_SAMPLE_WEIGHT))
+        return spot_fail(err, SPOT_EUSAGE, "--sample-weight: a .npy of labels has no weights");
+    SPOT_TRY(npy_open(path, &file, &rows, &columns, err));
+    if (columns != 1) {
+        status = spot_fail(err, SPOT_EDATA, "%.200s has %d columns; labels are one", path, columns);
+        goto out;
+    }
+    values = spot_alloc(STEP, sizeof *values);
+    if (values == NULL) status = spot_fail_memory(err, "the labels");
+    for (int64_t first = 0; first < rows && status == SPOT_OK; first += STEP) {
+        const int64_t count = rows - first < STEP ? rows - first : STEP;
+        status = npy_read_float64(file, first, count, values, err);
+        for (int64_t i = 0; i < count && status == SPOT_OK; i++) {
+            status = add_number_label(job, values[i], err);
+            if (status == SPOT_EDATA)
+                status = spot_fail(err, status, "%.200s: row %lld: no label; every row needs one",
+                                   path, (long long)(first + i + 1));
+        }
+    }
+out:
+    free(values);
+    npy_close(file);
+    return status;
+}
+
 int evaluating_read_labels(struct evaluating *job, struct spot_error *err)
 {
     const struct arguments *arguments = &job->session->arguments;
+    if (is_npy(arguments->value[OPTION_LABELS]))
+        return read_npy_labels(job, arguments->value[OPTION_LABELS], err);
+    const int status = session_require(job->session, OPTION_LABEL, "severity", err);
+    if (status < 0) return status;
     const struct side_column columns[] = {
         {arguments->value[OPTION_LABEL], !job->regression},
         {arguments->value[OPTION_SAMPLE_WEIGHT], false},
@@ -94,12 +161,19 @@ int evaluating_read_labels(struct evaluating *job, struct spot_error *err)
 
 /* ---- Classes -------------------------------------------------------------------------------- */
 
+/* The column of the labels, for messages; a .npy has no name for it. */
+static const char *label_name(const struct evaluating *job)
+{
+    const char *name = job->session->arguments.value[OPTION_LABEL];
+    return name != NULL ? name : "0";
+}
+
 /* Classes that the scores have, by their numbers or by as many labels. */
 static int classes_of_scores(struct evaluating *job, int32_t wanted, struct spot_error *err)
 {
     int status;
     struct class_list *classes = &job->classes;
-    const char *label = job->session->arguments.value[OPTION_LABEL];
+    const char *label = label_name(job);
     bool numbered = true;
     SPOT_TRY(classes_of_numbers(wanted, classes, err));
     for (int32_t t = 0; t < job->truth.texts.count; t++)
@@ -138,7 +212,7 @@ static int choose_classes(struct evaluating *job, struct spot_error *err)
         return spot_fail(err, SPOT_EDATA,
                          "the only label is %.100s; name all classes: --classes A,B,...",
                          job->classes.count == 1 ? job->classes.names[0] : "missing");
-    SPOT_TRY(label_column_number(&job->truth, &job->classes, arguments->value[OPTION_LABEL], err));
+    SPOT_TRY(label_column_number(&job->truth, &job->classes, label_name(job), err));
     if (labelled)
         SPOT_TRY(label_column_number(&job->predicted, &job->classes,
                                      arguments->value[OPTION_PREDICTED], err));

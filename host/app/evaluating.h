@@ -5,6 +5,7 @@
 
 #include "app/label_column.h"
 #include "app/session.h"
+#include "data/table.h"
 #include "models/evaluation.h"
 
 /* Predictions on their way to be judged. */
@@ -39,7 +40,16 @@ int evaluating_refuse(const struct session *session, const enum option_id *optio
 /* --labels FILE: true labels (or, of a regression, values) and weights beside the data. */
 int evaluating_read_labels(struct evaluating *job, struct spot_error *err);
 
-/* A row's true label or value and its weight, where they are columns of the data. */
+/* Puts a place in front of the message of a failed row, and returns the status. */
+int evaluating_name_row(int status, const char *file, int64_t line, const char *column,
+                        struct spot_error *err);
+
+/* A row's label of a batch, text column `column`. */
+int evaluating_add_label(struct label_column *labels, const struct batch *batch, int64_t row,
+                         int32_t column, const char *name, const char *file,
+                         struct spot_error *err);
+
+/* values[count] = value, in a growing array. */
 int evaluating_add_number(double **values, int64_t *room, int64_t count, double value,
                           struct spot_error *err);
 

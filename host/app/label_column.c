@@ -21,16 +21,16 @@ static bool is_blank(char c)
 }
 
 int label_column_add(struct label_column *labels, const char *text, int64_t length,
-                     const char *place, struct spot_error *err)
+                     struct spot_error *err)
 {
     char label[LABEL_ROOM];
     for (; length > 0 && is_blank(*text); length--)
         text++;
     while (length > 0 && is_blank(text[length - 1]))
         length--;
-    if (length == 0) return spot_fail(err, SPOT_EDATA, "%s: no label; every row needs one", place);
+    if (length == 0) return spot_fail(err, SPOT_EDATA, "no label; every row needs one");
     if (length >= LABEL_ROOM)
-        return spot_fail(err, SPOT_EDATA, "%s: a label of %lld bytes; it has at most %d", place,
+        return spot_fail(err, SPOT_EDATA, "a label of %lld bytes; it has at most %d",
                          (long long)length, LABEL_ROOM - 1);
     memcpy(label, text, (size_t)length);
     label[length] = '\0';
@@ -39,9 +39,9 @@ int label_column_add(struct label_column *labels, const char *text, int64_t leng
         code = labels->texts.count;
         if (code == EVALUATION_CLASSES)
             return spot_fail(err, SPOT_EDATA,
-                             "%s: more than %d different labels; for numbers to be met as nearly "
-                             "as possible say --task regression",
-                             place, EVALUATION_CLASSES);
+                             "more than %d different labels; a table of predicted values is judged "
+                             "with --task regression",
+                             EVALUATION_CLASSES);
         if (categories_add(&labels->texts, label, 1) < 0) return spot_fail_memory(err, "labels");
     }
     if (spot_grow((void **)&labels->codes, &labels->room, labels->rows + 1, sizeof *labels->codes) <

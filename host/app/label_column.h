@@ -13,10 +13,10 @@ struct label_column {
     int64_t rows, room;
 };
 
-/* Adds a row's label, blanks around it left out. place: of the row, for messages ("f.csv:3: column
- * y"). Errors: SPOT_EDATA (an empty label, more than 1000 different ones), SPOT_ENOMEM. */
+/* Adds a row's label, blanks around it left out. Errors: SPOT_EDATA (an empty label, more than 1000
+ * different ones), SPOT_ENOMEM. */
 int label_column_add(struct label_column *labels, const char *text, int64_t length,
-                     const char *place, struct spot_error *err);
+                     struct spot_error *err);
 void label_column_clear(struct label_column *labels);
 
 struct class_list {
