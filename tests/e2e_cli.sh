@@ -27,7 +27,7 @@ while read -r name; do
     says stdout '^Example:$'
     says stdout "^  blackspot $name"
     says manual "^\.SS blackspot $name$"
-    grep -o '^ *\(-h, \)\?--[a-z-]*' stdout | sed 's/.*--//' | while read -r option; do
+    grep -o '^ *\(-h, \)\?--[a-z0-9-]*' stdout | sed 's/.*--//' | while read -r option; do
         says manual "^.fB.-.-${option//-/.-}.fR"
     done
     cp stdout by_flag

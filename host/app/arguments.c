@@ -45,6 +45,7 @@ static const char *const names[OPTION_COUNT] = {
     [OPTION_INPUT] = "input",
     [OPTION_CONFIG] = "config",
     [OPTION_SET] = "set",
+    [OPTION_FLOAT64] = "float64",
     [OPTION_OUTPUT] = "output",
     [OPTION_REPORT] = "report",
     [OPTION_METRICS] = "metrics",

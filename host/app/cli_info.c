@@ -95,6 +95,7 @@ static int print_json(const struct session *session, const struct model *model,
     for (int32_t j = 0; j < model->columns; j++)
         cJSON_AddItemToArray(features,
                              cJSON_CreateString(feature_name(model, j, buffer, sizeof buffer)));
+    cJSON_AddStringToObject(result, "precision", model->float64 ? "float64" : "float32");
     cJSON_AddBoolToObject(result, "encoder", encoder->encoder != NULL);
     if (model->gmm != NULL)
         add_gmm(result, spot_gmm_result(model->gmm));
@@ -167,6 +168,7 @@ static void print_text(const struct session *session, const struct model *model,
         print_gmm(spot_gmm_result(model->gmm));
     else
         print_kmeans(spot_kmeans_result(model->kmeans));
+    if (model->float64) puts("made of rows of float64");
     const char *what = model->gmm != NULL ? "means" : "centres";
     if (is_cosine(model))
         printf("%s; centres below are directions in the units of the matrix\n",

@@ -16,11 +16,12 @@ static const struct argp_option prepare_options[] = {
      "the configuration's input.files",
      1},
     {"config", OPTION_KEY(OPTION_CONFIG), "FILE", 0,
-     "YAML: input, columns, checks, features, kmeans, engine, seed", 1},
+     "YAML: input, columns, checks, features, precision, kmeans, engine, seed", 1},
     {"set", OPTION_KEY(OPTION_SET), "KEY=VALUE", 0,
      "overrides the configuration, as in --set input.delimiter=';'; may be repeated", 1},
     {"output", OPTION_KEY(OPTION_OUTPUT), "FEATURES.npy", 0,
      "the float32 matrix to write; FEATURES.encoder.json comes beside it", 1},
+    {"float64", OPTION_KEY(OPTION_FLOAT64), 0, 0, "write a float64 matrix", 1},
     {"report", OPTION_KEY(OPTION_REPORT), "FILE", 0,
      "also write every check with its counts and first offending rows as JSON, even when the data "
      "is refused",
@@ -32,10 +33,12 @@ static int write_matrix(const char *path, const struct prepared *data, struct sp
 {
     struct writer *writer = NULL;
     int status;
-    size_t bytes = (size_t)data->rows * (size_t)data->columns * sizeof *data->values;
+    const bool wide = data->values64 != NULL;
+    const void *values = wide ? (const void *)data->values64 : data->values;
+    const size_t cells = (size_t)data->rows * (size_t)data->columns;
     SPOT_TRY(writer_open(path, &writer, err));
-    SPOT_TRY(npy_write_header(writer, "<f4", data->rows, data->columns, err));
-    SPOT_TRY(writer_put(writer, data->values, bytes, err));
+    SPOT_TRY(npy_write_header(writer, wide ? "<f8" : "<f4", data->rows, data->columns, err));
+    SPOT_TRY(writer_put(writer, values, cells * (wide ? 8 : 4), err));
     return writer_commit(writer, err);
 out:
     writer_abandon(writer);
@@ -123,6 +126,7 @@ static int prepare(struct session *session, struct spot_error *err)
     int status;
     SPOT_TRY(check_outputs(session, err));
     SPOT_TRY(session_reading(session, &reading, err));
+    SPOT_TRY(session_precision(session, &reading.wide, err));
     SPOT_TRY(session_engine(session, err));
     status = prepare_table(&reading, engine_pool(session->engine), &data, err);
     progress_clear(&session->progress);
@@ -140,7 +144,8 @@ const struct command command_prepare = {
     .usage = "--config C --output FEATURES.npy [OPTION...]",
     .about =
         "Reads raw files, checks them against the configuration's columns and checks, encodes the "
-        "features and writes them as a float32 matrix. When a check of severity 'error' fails, "
+        "features and writes them as a matrix of float32 or, if asked, float64. When a check of "
+        "severity 'error' fails, "
         "nothing but the report is written and the exit code is 3.",
     .example = "blackspot prepare --config config/gb-2015.yaml --output features.npy --report "
                "report.json",

@@ -79,8 +79,10 @@ static int open_writer(struct scoring *job, struct spot_error *err)
 static int score_rows(void *arg, const struct scored_rows *rows, struct spot_error *err)
 {
     struct scoring *job = arg;
-    const struct spot_matrix matrix = {
-        .values = rows->values, .rows = rows->rows, .columns = job->model.columns};
+    const struct spot_matrix matrix = {.values = rows->values,
+                                       .values64 = rows->values64,
+                                       .rows = rows->rows,
+                                       .columns = job->model.columns};
     int status;
     double started = now_seconds();
     SPOT_TRY(score_columns_make(&job->scores, job->session->engine, &matrix, err));

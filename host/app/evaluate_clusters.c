@@ -24,7 +24,8 @@ struct clusters_evaluating {
     struct model model;
     struct model_encoder encoder;
     struct spot_matrix rows; /* all of them */
-    float *values;           /* (rows, columns) */
+    float *values;           /* (rows, columns), or NULL: */
+    double *values64;        /* the same where the model's rows are float64 */
     double *weights;         /* (rows) or NULL */
     int64_t values_room, weights_room, weights_count;
     int32_t *clusters;         /* (rows) */
@@ -41,16 +42,29 @@ struct clusters_evaluating {
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
+static int take_values(struct clusters_evaluating *job, const struct scored_rows *rows)
+{
+    const int64_t columns = job->model.columns, before = job->rows.rows;
+    const size_t size = job->model.float64 ? sizeof(double) : sizeof(float);
+    const void *from = job->model.float64 ? (const void *)rows->values64 : rows->values;
+    void *values = job->model.float64 ? (void *)job->values64 : job->values;
+    int status = spot_grow(&values, &job->values_room, (before + rows->rows) * columns, size);
+    if (job->model.float64)
+        job->values64 = values;
+    else
+        job->values = values;
+    if (status < 0) return status;
+    memcpy((char *)values + (size_t)(before * columns) * size, from,
+           (size_t)(rows->rows * columns) * size);
+    return SPOT_OK;
+}
+
 static int take_rows(void *arg, const struct scored_rows *rows, struct spot_error *err)
 {
     struct clusters_evaluating *job = arg;
-    const int64_t columns = job->model.columns, before = job->rows.rows;
+    const int64_t before = job->rows.rows;
     int status = SPOT_OK;
-    if (spot_grow((void **)&job->values, &job->values_room, (before + rows->rows) * columns,
-                  sizeof *job->values) < 0)
-        return spot_fail_memory(err, "the rows");
-    memcpy(job->values + before * columns, rows->values,
-           (size_t)(rows->rows * columns) * sizeof *job->values);
+    if (take_values(job, rows) < 0) return spot_fail_memory(err, "the rows");
     for (int64_t i = 0; i < rows->rows && status == SPOT_OK; i++) {
         if (rows->weights != NULL)
             status = evaluating_add_number(&job->weights, &job->weights_room, job->weights_count++,
@@ -100,6 +114,7 @@ static int read_rows(struct clusters_evaluating *job, struct spot_error *err)
                          "%lld rows of data, but %lld labels; each row needs its own",
                          (long long)job->rows.rows, (long long)job->truth.rows);
     job->rows.values = job->values;
+    job->rows.values64 = job->values64;
     job->rows.weights = job->weights;
     job->rows.columns = job->model.columns;
 out:
@@ -233,6 +248,7 @@ static cJSON *make_metrics(const struct clusters_evaluating *job, bool nulls)
 static struct clustered clustered_rows(const struct clusters_evaluating *job)
 {
     return (struct clustered){.values = job->values,
+                              .values64 = job->values64,
                               .rows = job->rows.rows,
                               .columns = job->model.columns,
                               .k = model_k(&job->model),
@@ -343,6 +359,7 @@ out:
     free(job.contingency);
     free(job.clusters);
     free(job.values);
+    free(job.values64);
     free(job.weights);
     model_encoder_close(&job.encoder);
     model_clear(&job.model);

@@ -18,7 +18,8 @@ static int npy_each(struct session *session, const struct model *model, const ch
                     rows_visitor *visit, void *arg, struct spot_error *err)
 {
     struct npy_file *file = NULL;
-    float *values = NULL;
+    void *values = NULL;
+    const bool wide = model->float64;
     int64_t rows;
     int32_t columns;
     int status;
@@ -29,10 +30,11 @@ static int npy_each(struct session *session, const struct model *model, const ch
         goto out;
     }
     int64_t batch = session->batch_rows > 0 ? session->batch_rows : BATCH_ROWS;
-    const int64_t most = BATCH_BYTES / ((int64_t)columns * (int64_t)sizeof *values) + 1;
+    const int64_t row_bytes = (int64_t)columns * (int64_t)(wide ? sizeof(double) : sizeof(float));
+    const int64_t most = BATCH_BYTES / row_bytes + 1;
     if (batch > most) batch = most;
     if (batch > rows) batch = rows;
-    values = spot_alloc(batch, (size_t)columns * sizeof *values);
+    values = spot_alloc(batch, (size_t)row_bytes);
     if (values == NULL) {
         status = spot_fail_memory(err, "a batch of rows");
         goto out;
@@ -43,14 +45,17 @@ static int npy_each(struct session *session, const struct model *model, const ch
             status = SPOT_ESTOPPED;
             goto out;
         }
-        SPOT_TRY(npy_read_float32(file, first, count, values, err));
-        const struct scored_rows read = {.values = values, .rows = count};
+        if (wide)
+            SPOT_TRY(npy_read_float64(file, first, count, values, err));
+        else
+            SPOT_TRY(npy_read_float32(file, first, count, values, err));
+        const struct scored_rows read = {
+            .values = wide ? NULL : values, .values64 = wide ? values : NULL, .rows = count};
         status = visit(arg, &read, err);
         if (status < 0) {
             spot_name_place(err, path, first, (const char *const *)model->features);
             goto out;
         }
-        int64_t row_bytes = (int64_t)sizeof *values * columns;
         progress_reading(&session->progress, first + count, (first + count) * row_bytes,
                          rows * row_bytes);
     }
@@ -67,7 +72,8 @@ struct plain_rows {
     bool has_ids, has_weights;
     rows_visitor *visit;
     void *arg;
-    float *values; /* (capacity) */
+    bool wide;
+    void *values; /* (capacity) float or, if wide, double */
     int64_t capacity;
 };
 
@@ -76,12 +82,20 @@ static int visit_plain(void *arg, const struct batch *batch, struct spot_error *
     struct plain_rows *plain = arg;
     int64_t cells;
     if (__builtin_mul_overflow(batch->rows, (int64_t)plain->columns, &cells) ||
-        spot_grow((void **)&plain->values, &plain->capacity, cells, sizeof *plain->values) < 0)
+        spot_grow(&plain->values, &plain->capacity, cells,
+                  plain->wide ? sizeof(double) : sizeof(float)) < 0)
         return spot_fail_memory(err, "a batch of rows");
+    float *narrow = plain->wide ? NULL : plain->values;
+    double *wide = plain->wide ? plain->values : NULL;
     for (int64_t i = 0; i < batch->rows; i++)
-        for (int32_t j = 0; j < plain->columns; j++)
-            plain->values[i * plain->columns + j] = (float)batch->columns[j].values[i];
-    struct scored_rows rows = {.values = plain->values, .rows = batch->rows};
+        for (int32_t j = 0; j < plain->columns; j++) {
+            const double value = batch->columns[j].values[i];
+            if (wide != NULL)
+                wide[i * plain->columns + j] = value;
+            else
+                narrow[i * plain->columns + j] = (float)value;
+        }
+    struct scored_rows rows = {.values = narrow, .values64 = wide, .rows = batch->rows};
     const struct column *beside = &batch->columns[plain->columns];
     if (plain->has_weights) rows.weights = (beside++)->values;
     if (plain->has_ids) {
@@ -97,6 +111,7 @@ static int plain_each(struct session *session, const struct model *model,
 {
     const struct text_list *inputs = &session->arguments.inputs;
     struct plain_rows plain = {.columns = model->columns,
+                               .wide = model->float64,
                                .has_ids = extra->id != NULL,
                                .has_weights = extra->weight != NULL,
                                .visit = visit,
@@ -133,6 +148,7 @@ int score_input_each(struct session *session, const struct model *model,
     if (encoder->encoder == NULL) return plain_each(session, model, extra, visit, arg, err);
     reading.schema = encoder->schema;
     reading.encoder = encoder->encoder;
+    reading.wide = model->float64;
     reading.id_column = extra->id;
     reading.weight_column = extra->weight;
     return prepare_each(&reading, engine_pool(session->engine), visit, arg, err);

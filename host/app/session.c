@@ -17,8 +17,8 @@
 
 /* ---- Settings ------------------------------------------------------------------------------ */
 
-static const char *const root_keys[] = {"input", "columns", "checks", "features", "kmeans",
-                                        "gmm",   "map",     "engine", "seed",     NULL};
+static const char *const root_keys[] = {"input", "columns", "checks", "features",  "kmeans", "gmm",
+                                        "map",   "engine",  "seed",   "precision", NULL};
 static const char *const engine_keys[] = {"device",     "threads",      "memory",
                                           "batch_rows", "cuda_library", NULL};
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
@@ -232,6 +232,15 @@ int session_reading(struct session *session, struct prepare_options *options,
                                         .arg = session};
     progress_stage(&session->progress);
     return SPOT_OK;
+}
+
+int session_precision(const struct session *session, bool *wide, struct spot_error *err)
+{
+    static const char *const words[] = {"float32", "float64", NULL};
+    int32_t word = 0;
+    int status = config_choice(session->config, "precision", words, &word, err);
+    *wide = word == 1 || given(&session->arguments, OPTION_FLOAT64);
+    return status;
 }
 
 int session_require(const struct session *session, enum option_id option, const char *example,

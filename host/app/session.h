@@ -49,6 +49,9 @@ int session_outcome(struct session *session, int status, struct spot_error *err)
 int session_reading(struct session *session, struct prepare_options *options,
                     struct spot_error *err);
 
+/* Whether the matrix is to be float64: --float64, or `precision` of the configuration. */
+int session_precision(const struct session *session, bool *wide, struct spot_error *err);
+
 /* What `options.progress` is; arg: the session. */
 int session_progress(void *arg, int64_t rows, int64_t bytes, int64_t total);
 

@@ -111,6 +111,8 @@ int training_read(struct training *job, const char *weight_column, bool directio
     SPOT_TRY(session_reading(session, &reading, err));
     reading.weight_column = weight_column;
     reading.keep_zero = directions;
+    SPOT_TRY(session_precision(session, &reading.wide, err));
+    job->model.float64 = reading.wide;
     const char *coordinates[2];
     SPOT_TRY(map_columns(session->config, coordinates, &reading.carried_count, err));
     reading.carried = coordinates;
@@ -140,6 +142,7 @@ out:
 struct spot_matrix training_rows(const struct training *job)
 {
     return (struct spot_matrix){.values = job->data.values,
+                                .values64 = job->data.values64,
                                 .weights = job->data.weights,
                                 .rows = job->data.rows,
                                 .columns = job->data.columns,
@@ -220,6 +223,7 @@ int training_show(const struct training *job, struct spot_error *err)
     SPOT_TRY(model_encoder_open(&job->model, arguments->value[OPTION_OUTPUT], &encoder, err));
     SPOT_TRY(label_rows(job, labels, err));
     const struct clustered clustered = {.values = data->values,
+                                        .values64 = data->values64,
                                         .rows = data->rows,
                                         .columns = data->columns,
                                         .k = model_k(&job->model),

@@ -47,20 +47,25 @@ static int gather(void *arg, const struct scored_rows *rows, struct spot_error *
 {
     struct gathering *gathering = arg;
     struct prepared *data = gathering->data;
+    const bool wide = rows->values64 != NULL;
+    const void *from = wide ? (const void *)rows->values64 : rows->values;
     if (data->file != NULL) {
         data->rows += rows->rows;
-        return row_file_append(data->file, rows->rows, rows->values, rows->weights, err);
+        return row_file_append(data->file, rows->rows, from, rows->weights, err);
     }
-    const size_t bytes = (size_t)data->columns * sizeof *data->values;
-    void *values = data->values, *weights = data->weights;
+    const size_t bytes = (size_t)data->columns * (wide ? sizeof(double) : sizeof(float));
+    void *values = wide ? (void *)data->values64 : data->values, *weights = data->weights;
     int status = spot_grow(&values, &gathering->values_capacity, data->rows + rows->rows, bytes);
-    data->values = values;
+    if (wide)
+        data->values64 = values;
+    else
+        data->values = values;
     if (status >= 0 && rows->weights != NULL)
         status = spot_grow(&weights, &gathering->weights_capacity, data->rows + rows->rows,
                            sizeof *data->weights);
     data->weights = weights;
     if (status < 0) return spot_fail_memory(err, "the rows");
-    memcpy(data->values + data->rows * data->columns, rows->values, (size_t)rows->rows * bytes);
+    memcpy((char *)values + (size_t)data->rows * bytes, from, (size_t)rows->rows * bytes);
     if (rows->weights != NULL)
         memcpy(data->weights + data->rows, rows->weights,
                (size_t)rows->rows * sizeof *data->weights);
@@ -77,8 +82,8 @@ static int read_rows(struct training *job, const struct model_encoder *encoder,
     const double started = now_seconds();
     int status = SPOT_OK;
     if (session->memory > 0 && !training_needs_memory(job)) {
-        status = row_file_make(session->scratch, job->data.columns, weight_column != NULL,
-                               &job->data.file, err);
+        status = row_file_make(session->scratch, job->data.columns, job->model.float64,
+                               weight_column != NULL, &job->data.file, err);
         if (status < 0) return status;
         job->reader = row_file_reader(job->data.file);
     }

@@ -74,7 +74,9 @@ static double *raw_column(const struct clustered *clustered, int32_t j)
 {
     double *raw = spot_alloc(clustered->rows, sizeof *raw);
     for (int64_t i = 0; raw != NULL && i < clustered->rows; i++) {
-        double value = (double)clustered->values[i * clustered->columns + j];
+        const int64_t at = i * clustered->columns + j;
+        double value =
+            clustered->values64 != NULL ? clustered->values64[at] : (double)clustered->values[at];
         if (clustered->encoder != NULL) value = encoder_raw(clustered->encoder, j, value);
         double whole = rint(value);
         raw[i] = fabs(value - whole) <= 1e-5 * fmax(1.0, fabs(whole)) ? whole : value;

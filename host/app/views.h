@@ -11,7 +11,8 @@
 
 /* A clustered matrix, borrowed. */
 struct clustered {
-    const float *values; /* (rows, columns) row-major */
+    const float *values;    /* (rows, columns) row-major, or NULL: */
+    const double *values64; /* the same in float64 */
     int64_t rows;
     int32_t columns, k;
     const char *const *names;      /* (columns) */

@@ -27,7 +27,7 @@ int encoder_make(const struct config *root, const struct schema *schema, int32_t
 void encoder_free(struct encoder *encoder);
 
 /* Before the fit: zero stays zero, no offset is taken off a column before float32. For models of
- * directions. */
+ * directions, and for float64. */
 void encoder_keep_zero(struct encoder *encoder);
 
 /* Fitting: observe on any thread, add in row order, fit once (the features on all threads). */
@@ -58,6 +58,10 @@ const char *const *encoder_names(const struct encoder *encoder);
  * under policy `error`. */
 int encoder_encode(const struct encoder *encoder, const struct batch *batch, const char *file,
                    float *matrix, int64_t *rows_kept, uint8_t *kept, struct spot_error *err);
+
+/* The same in float64, for an encoder that keeps zero. */
+int encoder_encode64(const struct encoder *encoder, const struct batch *batch, const char *file,
+                     double *matrix, int64_t *rows_kept, uint8_t *kept, struct spot_error *err);
 
 /* The dyadic offset taken off each column before float32, zero where there is none: (width). */
 const double *encoder_offsets(const struct encoder *encoder);

@@ -47,6 +47,25 @@ static int pass_progress(void *arg, int64_t rows, int64_t bytes, int64_t total)
     return options->progress == NULL ? 0 : options->progress(options->arg, rows, bytes, total);
 }
 
+/* Bytes of a row of the matrix. */
+static size_t row_bytes(const struct preparing *preparing)
+{
+    const bool wide = preparing->intake.options->wide;
+    return (size_t)preparing->out->columns * (wide ? sizeof(double) : sizeof(float));
+}
+
+/* Room for the matrix. */
+static int open_values(const struct preparing *preparing, int64_t rows, struct spot_error *err)
+{
+    struct prepared *out = preparing->out;
+    void *values = spot_alloc(rows, row_bytes(preparing));
+    if (preparing->intake.options->wide)
+        out->values64 = values;
+    else
+        out->values = values;
+    return values != NULL ? SPOT_OK : spot_fail_memory(err, "the matrix");
+}
+
 /* ---- First pass: check and observe ---- */
 
 static void found_free(struct found *found)
@@ -195,9 +214,14 @@ static void encode_slice(void *arg, int64_t task, int worker)
         status = spot_fail_memory(&slice->error, "a batch");
         goto out;
     }
-    SPOT_TRY(encoder_encode(intake->encoder, batch, table_file_name(intake->reader, batch->file),
-                            out->values + slice->first * out->columns, &rows, slice->rows_kept,
-                            &slice->error));
+    const char *file = table_file_name(intake->reader, batch->file);
+    const int64_t at = slice->first * out->columns;
+    if (out->values64 != NULL)
+        SPOT_TRY(encoder_encode64(intake->encoder, batch, file, out->values64 + at, &rows,
+                                  slice->rows_kept, &slice->error));
+    else
+        SPOT_TRY(encoder_encode(intake->encoder, batch, file, out->values + at, &rows,
+                                slice->rows_kept, &slice->error));
     if (out->weights != NULL)
         SPOT_TRY(copy_weights(intake, batch, slice->rows_kept, out->weights + slice->first,
                               &slice->error));
@@ -238,14 +262,14 @@ static int encode_kept(struct preparing *preparing, struct spot_error *err)
     struct prepared *out = preparing->out;
     struct slicing slicing = {preparing,
                               spot_alloc_zero(preparing->kept_count, sizeof *slicing.slices)};
-    out->values = spot_alloc(out->rows, (size_t)out->columns * sizeof *out->values);
+    int opened = open_values(preparing, out->rows, err);
     if (preparing->intake.weight >= 0) out->weights = spot_alloc(out->rows, sizeof *out->weights);
     bool carries = true;
     for (int32_t i = 0; i < preparing->intake.options->carried_count; i++) {
         out->carried[i] = spot_alloc(out->rows, sizeof *out->carried[i]);
         carries = carries && out->carried[i] != NULL;
     }
-    if (slicing.slices == NULL || out->values == NULL || !carries ||
+    if (slicing.slices == NULL || opened < 0 || !carries ||
         (preparing->intake.weight >= 0 && out->weights == NULL)) {
         free(slicing.slices);
         return spot_fail_memory(err, "the matrix");
@@ -294,6 +318,11 @@ static void encode_discard(void *arg, struct batch *batch)
     batch->user = NULL;
 }
 
+static const void *encoded_values(const struct encoded *encoded)
+{
+    return encoded->values64 != NULL ? (const void *)encoded->values64 : encoded->values;
+}
+
 /* Appends an encoded batch to the file that takes the matrix's place. */
 static int spool_encoded(struct preparing *preparing, const struct batch *batch,
                          const struct encoded *encoded, struct spot_error *err)
@@ -306,8 +335,8 @@ static int spool_encoded(struct preparing *preparing, const struct batch *batch,
         status = copy_weights(&preparing->intake, batch, encoded->kept, weights, err);
     }
     if (status == SPOT_OK)
-        status =
-            row_file_append(preparing->out->file, encoded->rows, encoded->values, weights, err);
+        status = row_file_append(preparing->out->file, encoded->rows, encoded_values(encoded),
+                                 weights, err);
     preparing->out->rows += encoded->rows;
     free(weights);
     return status;
@@ -320,10 +349,14 @@ static int append_encoded(struct preparing *preparing, const struct batch *batch
     struct prepared *out = preparing->out;
     const struct intake *intake = &preparing->intake;
     if (out->file != NULL) return spool_encoded(preparing, batch, encoded, err);
-    void *values = out->values, *weights = out->weights;
-    size_t row = (size_t)out->columns * sizeof *out->values;
+    const bool wide = intake->options->wide;
+    void *values = wide ? (void *)out->values64 : out->values, *weights = out->weights;
+    const size_t row = row_bytes(preparing);
     int status = spot_grow(&values, &preparing->values_capacity, out->rows + encoded->rows, row);
-    out->values = values;
+    if (wide)
+        out->values64 = values;
+    else
+        out->values = values;
     if (status == SPOT_OK && intake->weight >= 0)
         status = spot_grow(&weights, &preparing->weights_capacity, out->rows + encoded->rows,
                            sizeof *out->weights);
@@ -338,7 +371,7 @@ static int append_encoded(struct preparing *preparing, const struct batch *batch
     }
     if (status < 0) return spot_fail_memory(err, "the matrix");
     if (encoded->rows > 0)
-        memcpy(out->values + out->rows * out->columns, encoded->values,
+        memcpy((char *)values + (size_t)out->rows * row, encoded_values(encoded),
                (size_t)encoded->rows * row);
     if (intake->weight >= 0)
         status = copy_weights(intake, batch, encoded->kept, out->weights + out->rows, err);
@@ -374,12 +407,12 @@ static int encode_table(struct preparing *preparing, int64_t expected, struct sp
     const struct prepare_options *options = intake->options;
     out->rows = 0;
     if (options->memory > 0) {
-        int status =
-            row_file_make(options->scratch, out->columns, intake->weight >= 0, &out->file, err);
+        int status = row_file_make(options->scratch, out->columns, options->wide,
+                                   intake->weight >= 0, &out->file, err);
         if (status < 0) return status;
     } else if (expected > 0) {
-        out->values = spot_alloc(expected, (size_t)out->columns * sizeof *out->values);
-        if (out->values == NULL) return spot_fail_memory(err, "the matrix");
+        int status = open_values(preparing, expected, err);
+        if (status < 0) return status;
         preparing->values_capacity = expected;
     }
     return table_each(intake->reader, intake->specs, intake->specs_count, &visitor, err);
@@ -400,24 +433,26 @@ static int copy_names(struct prepared *out, const char *const *names, struct spo
     return SPOT_OK;
 }
 
-static int prepare_npy(const char *path, bool stays, struct prepared *out, struct spot_error *err)
+static int prepare_npy(const struct preparing *preparing, struct spot_error *err)
 {
+    const char *path = preparing->intake.paths[0];
+    const bool wide = preparing->intake.options->wide;
+    struct prepared *out = preparing->out;
     struct npy_file *file = NULL;
     double start = now();
     int status;
-    if (stays) {
-        SPOT_TRY(row_file_open(path, &out->file, &out->rows, &out->columns, err));
+    if (preparing->intake.options->memory > 0) {
+        SPOT_TRY(row_file_open(path, wide, &out->file, &out->rows, &out->columns, err));
         return copy_names(out, NULL, err);
     }
     SPOT_TRY(npy_open(path, &file, &out->rows, &out->columns, err));
-    out->values = spot_alloc(out->rows, (size_t)out->columns * sizeof *out->values);
-    if (out->values == NULL) {
-        status = spot_fail_memory(err, "the matrix");
-        goto out;
-    }
-    SPOT_TRY(npy_read_float32(file, 0, out->rows, out->values, err));
+    SPOT_TRY(open_values(preparing, out->rows, err));
+    if (wide)
+        SPOT_TRY(npy_read_float64(file, 0, out->rows, out->values64, err));
+    else
+        SPOT_TRY(npy_read_float32(file, 0, out->rows, out->values, err));
     SPOT_TRY(copy_names(out, NULL, err));
-    out->bytes_read = out->rows * out->columns * (int64_t)sizeof(float);
+    out->bytes_read = out->rows * (int64_t)row_bytes(preparing);
     out->read_seconds = now() - start;
 out:
     npy_close(file);
@@ -428,7 +463,8 @@ out:
 static bool exceeds_memory(const struct preparing *preparing)
 {
     const struct prepared *out = preparing->out;
-    const int64_t limit = preparing->intake.options->memory, row = (int64_t)out->columns * 4 + 8;
+    const int64_t limit = preparing->intake.options->memory;
+    const int64_t row = (int64_t)row_bytes(preparing) + 8;
     return limit > 0 && out->rows > limit / 8 / row;
 }
 
@@ -485,8 +521,7 @@ int prepare_table_within(const struct prepare_options *options, struct spot_pool
     memset(out, 0, sizeof *out);
     SPOT_TRY(intake_paths(&preparing.intake, err));
     SPOT_TRY(intake_is_npy(&preparing.intake, &npy, err));
-    status = npy ? prepare_npy(preparing.intake.paths[0], options->memory > 0, out, err)
-                 : prepare_text(&preparing, err);
+    status = npy ? prepare_npy(&preparing, err) : prepare_text(&preparing, err);
 out:
     forget_kept(&preparing);
     ids_clear(&preparing.ids);
@@ -515,6 +550,7 @@ void prepared_free(struct prepared *prepared)
         free(prepared->names[j]);
     free(prepared->names);
     free(prepared->values);
+    free(prepared->values64);
     row_file_close(prepared->file);
     free(prepared->weights);
     for (int32_t i = 0; i < PREPARE_CARRIED; i++)

@@ -14,6 +14,7 @@ struct prepare_options {
     const struct config *config;   /* NULL: every column is a number and a feature */
     const struct encoder *encoder; /* scoring: the model's fitted encoder; NULL: fit one */
     const struct schema *schema;   /* scoring: the model's schema */
+    bool wide;                     /* the matrix is float64 */
     bool keep_zero;                /* a fitted encoder takes no offset off (encoder_keep_zero) */
     const char *weight_column;     /* sample weights, not a feature; NULL: none */
     const char *const *carried;    /* (carried_count) columns of numbers kept as they are beside the
@@ -31,9 +32,10 @@ struct prepare_options {
 };
 
 struct prepared {
-    float *values;                    /* (rows, columns) row-major, NULL where they are in `file` */
-    struct row_file *file;            /* rows and weights, or NULL */
-    double *weights;                  /* (rows) or NULL */
+    float *values;         /* (rows, columns) row-major, NULL where they are float64 or in `file` */
+    double *values64;      /* the same where they are float64 */
+    struct row_file *file; /* rows and weights, or NULL */
+    double *weights;       /* (rows) or NULL */
     double *carried[PREPARE_CARRIED]; /* each (rows), NaN is missing; NULL past carried_count */
     int64_t rows;                     /* of the matrix */
     int64_t table_rows; /* of the table: with those that impute: drop_row leaves out */
@@ -55,9 +57,10 @@ int prepare_table(const struct prepare_options *options, struct spot_pool *pool,
 void prepared_free(struct prepared *prepared);
 
 /* For scoring tables larger than memory: reads and encodes batch by batch with the model's encoder
- * and calls visit() in row order with float32 rows and their ids (NULL unless id_column). */
+ * and calls visit() in row order with the rows and their ids (NULL unless id_column). */
 struct scored_rows {
-    const float *values; /* (rows, columns) row-major */
+    const float *values;    /* (rows, columns) row-major, or NULL: */
+    const double *values64; /* the same in float64, if options say so */
     int64_t rows;
     const double *weights;     /* (rows) or NULL */
     const int64_t *id_offsets; /* (rows + 1) or NULL */

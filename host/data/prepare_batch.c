@@ -13,6 +13,7 @@ void encoded_free(struct encoded *encoded)
     if (encoded == NULL) return;
     schema_part_free(encoded->checks);
     free(encoded->values);
+    free(encoded->values64);
     free(encoded->kept);
     free(encoded);
 }
@@ -24,15 +25,21 @@ int encode_batch(const struct intake *intake, const struct batch *batch, struct 
     struct encoded *encoded = *out = calloc(1, sizeof *encoded);
     if (encoded == NULL) return spot_fail_memory(err, "a batch");
     int32_t width = encoder_width(intake->encoder);
-    encoded->values = spot_alloc(batch->rows, (size_t)width * sizeof *encoded->values);
+    if (intake->options->wide)
+        encoded->values64 = spot_alloc(batch->rows, (size_t)width * sizeof *encoded->values64);
+    else
+        encoded->values = spot_alloc(batch->rows, (size_t)width * sizeof *encoded->values);
     encoded->kept = spot_alloc(batch->rows, 1);
-    if (encoded->values == NULL || encoded->kept == NULL) {
+    if ((encoded->values == NULL && encoded->values64 == NULL) || encoded->kept == NULL) {
         status = spot_fail_memory(err, "a batch");
         goto out;
     }
     const char *file = table_file_name(intake->reader, batch->file);
-    SPOT_TRY(encoder_encode(intake->encoder, batch, file, encoded->values, &encoded->rows,
-                            encoded->kept, err));
+    status = intake->options->wide
+                 ? encoder_encode64(intake->encoder, batch, file, encoded->values64, &encoded->rows,
+                                    encoded->kept, err)
+                 : encoder_encode(intake->encoder, batch, file, encoded->values, &encoded->rows,
+                                  encoded->kept, err);
 out:
     if (status < 0) {
         encoded_free(encoded);

@@ -66,6 +66,7 @@ static int visit_take(void *arg, struct batch *batch, struct spot_error *err)
     if (status == SPOT_OK && visiting->intake.weight >= 0)
         status = take_weights(visiting, batch, encoded, err);
     struct scored_rows rows = {.values = encoded->values,
+                               .values64 = encoded->values64,
                                .rows = encoded->rows,
                                .weights = visiting->weights,
                                .id_offsets = id >= 0 ? visiting->ids.offsets : NULL,
@@ -115,24 +116,32 @@ static int visit_text(struct visiting *visiting, struct spot_pool *pool, struct 
 static int visit_npy(struct visiting *visiting, struct spot_error *err)
 {
     struct npy_file *file = NULL;
-    float *values = NULL;
+    void *values = NULL;
+    const bool wide = visiting->intake.options->wide;
     int64_t rows;
     int32_t columns;
     int status;
     SPOT_TRY(npy_open(visiting->intake.paths[0], &file, &rows, &columns, err));
-    int64_t step = NPY_BYTES / ((int64_t)columns * (int64_t)sizeof *values + 1) + 1;
+    const int64_t row = (int64_t)columns * (int64_t)(wide ? sizeof(double) : sizeof(float));
+    int64_t step = NPY_BYTES / (row + 1) + 1;
     if (step > rows) step = rows;
-    values = spot_alloc(step, (size_t)columns * sizeof *values);
+    values = spot_alloc(step, (size_t)row);
     if (values == NULL) {
         status = spot_fail_memory(err, "a batch");
         goto out;
     }
     for (int64_t first = 0; first < rows; first += step) {
         int64_t count = rows - first < step ? rows - first : step;
-        SPOT_TRY(npy_read_float32(file, first, count, values, err));
-        struct scored_rows part = {.values = values, .rows = count};
+        struct scored_rows part = {.rows = count};
+        if (wide)
+            SPOT_TRY(npy_read_float64(file, first, count, values, err));
+        else
+            SPOT_TRY(npy_read_float32(file, first, count, values, err));
+        if (wide)
+            part.values64 = values;
+        else
+            part.values = values;
         SPOT_TRY(visiting->visit(visiting->arg, &part, err));
-        int64_t row = (int64_t)columns * (int64_t)sizeof *values;
         if (visit_progress(visiting, first + count, (first + count) * row, rows * row) != 0) {
             status = spot_fail(err, SPOT_ESTOPPED, "stopped while reading");
             goto out;

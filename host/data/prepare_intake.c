@@ -79,8 +79,8 @@ static int read_delimiter(const struct config *input, char *delimiter, struct sp
 int intake_table_options(const struct config *root, struct table_options *table, char *decimal,
                          struct spot_error *err)
 {
-    static const char *const tops[] = {"input", "columns", "checks", "features", "kmeans",
-                                       "gmm",   "map",     "engine", "seed",     NULL};
+    static const char *const tops[] = {"input", "columns", "checks", "features",  "kmeans", "gmm",
+                                       "map",   "engine",  "seed",   "precision", NULL};
     static const char *const keys[] = {"files",   "delimiter",  "encoding",
                                        "decimal", "on_bad_row", NULL};
     static const char *const encodings[] = {"utf-8", "latin1", "windows-1252", NULL};
@@ -191,7 +191,7 @@ int intake_open(struct intake *intake, struct spot_pool *pool, bool rewindable,
     if (intake->encoder == NULL) {
         SPOT_TRY(encoder_make(options->config, intake->schema, intake->weight,
                               &intake->made_encoder, err));
-        if (options->keep_zero) encoder_keep_zero(intake->made_encoder);
+        if (options->keep_zero || options->wide) encoder_keep_zero(intake->made_encoder);
         intake->encoder = intake->made_encoder;
     }
     intake->used = spot_alloc_zero(intake->specs_count, sizeof *intake->used);

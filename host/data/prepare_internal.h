@@ -43,8 +43,9 @@ void intake_close(struct intake *intake);
 /* A batch encoded: what the visitor's work() leaves in batch->user. */
 struct encoded {
     struct schema_part *checks;
-    float *values; /* (rows, width) */
-    uint8_t *kept; /* (rows of the batch) 1 where the row is in values */
+    float *values;    /* (rows, width), or NULL: */
+    double *values64; /* the same in float64 */
+    uint8_t *kept;    /* (rows of the batch) 1 where the row is in values */
     int64_t rows;
 };
 int encode_batch(const struct intake *intake, const struct batch *batch, struct encoded **out,

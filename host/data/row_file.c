@@ -14,15 +14,17 @@ struct row_file {
     struct npy_file *npy; /* or NULL: the two below */
     int values, weights;  /* file descriptors, weights -1 where there are none */
     int32_t columns;
+    bool wide;    /* the values are float64 */
     int64_t rows; /* appended */
 };
 
-int row_file_open(const char *path, struct row_file **out, int64_t *rows, int32_t *columns,
-                  struct spot_error *err)
+int row_file_open(const char *path, bool wide, struct row_file **out, int64_t *rows,
+                  int32_t *columns, struct spot_error *err)
 {
     struct row_file *file = *out = calloc(1, sizeof *file);
     if (file == NULL) return spot_fail_memory(err, path);
     file->values = file->weights = -1;
+    file->wide = wide;
     int status = npy_open(path, &file->npy, rows, columns, err);
     if (status == SPOT_OK) return SPOT_OK;
     row_file_close(file);
@@ -30,13 +32,14 @@ int row_file_open(const char *path, struct row_file **out, int64_t *rows, int32_
     return status;
 }
 
-int row_file_make(const char *folder, int32_t columns, bool weighted, struct row_file **out,
-                  struct spot_error *err)
+int row_file_make(const char *folder, int32_t columns, bool wide, bool weighted,
+                  struct row_file **out, struct spot_error *err)
 {
     struct row_file *file = *out = calloc(1, sizeof *file);
     if (file == NULL) return spot_fail_memory(err, "a temporary file");
     file->values = file->weights = -1;
     file->columns = columns;
+    file->wide = wide;
     int status = scratch_file(folder, &file->values, err);
     if (status == SPOT_OK && weighted) status = scratch_file(folder, &file->weights, err);
     if (status == SPOT_OK) return SPOT_OK;
@@ -89,10 +92,15 @@ static int read_at(int fd, void *bytes, int64_t count, int64_t offset, struct sp
     return SPOT_OK;
 }
 
-int row_file_append(struct row_file *file, int64_t rows, const float *values, const double *weights,
+static int64_t row_bytes(const struct row_file *file)
+{
+    return (int64_t)(file->wide ? sizeof(double) : sizeof(float)) * file->columns;
+}
+
+int row_file_append(struct row_file *file, int64_t rows, const void *values, const double *weights,
                     struct spot_error *err)
 {
-    const int64_t size = (int64_t)sizeof(float) * file->columns;
+    const int64_t size = row_bytes(file);
     int status = write_at(file->values, values, rows * size, file->rows * size, err);
     if (status == SPOT_OK && file->weights >= 0)
         status = write_at(file->weights, weights, rows * 8, file->rows * 8, err);
@@ -100,21 +108,38 @@ int row_file_append(struct row_file *file, int64_t rows, const float *values, co
     return status;
 }
 
-static int read_rows(void *arg, int64_t first, int64_t rows, float *values, double *weights,
-                     struct spot_error *err)
+/* From the temporary file. */
+static int read_made(const struct row_file *file, int64_t first, int64_t rows, void *values,
+                     double *weights, struct spot_error *err)
 {
-    struct row_file *file = arg;
     int status = SPOT_OK;
-    if (file->npy != NULL)
-        return values == NULL ? SPOT_OK : npy_read_float32(file->npy, first, rows, values, err);
-    const int64_t size = (int64_t)sizeof(float) * file->columns;
+    const int64_t size = row_bytes(file);
     if (values != NULL) status = read_at(file->values, values, rows * size, first * size, err);
     if (status == SPOT_OK && weights != NULL)
         status = read_at(file->weights, weights, rows * 8, first * 8, err);
     return status;
 }
 
+static int read_rows(void *arg, int64_t first, int64_t rows, float *values, double *weights,
+                     struct spot_error *err)
+{
+    struct row_file *file = arg;
+    if (file->npy == NULL) return read_made(file, first, rows, values, weights, err);
+    return values == NULL ? SPOT_OK : npy_read_float32(file->npy, first, rows, values, err);
+}
+
+static int read_rows64(void *arg, int64_t first, int64_t rows, double *values, double *weights,
+                       struct spot_error *err)
+{
+    struct row_file *file = arg;
+    if (file->npy == NULL) return read_made(file, first, rows, values, weights, err);
+    return values == NULL ? SPOT_OK : npy_read_float64(file->npy, first, rows, values, err);
+}
+
 struct spot_reader row_file_reader(struct row_file *file)
 {
-    return (struct spot_reader){.read = read_rows, .arg = file, .weighted = file->weights >= 0};
+    return (struct spot_reader){.read = file->wide ? NULL : read_rows,
+                                .arg = file,
+                                .weighted = file->weights >= 0,
+                                .read64 = file->wide ? read_rows64 : NULL};
 }

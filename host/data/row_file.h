@@ -9,15 +9,16 @@
 
 struct row_file;
 
-/* A .npy; errors as in npy_open. The caller closes. */
-int row_file_open(const char *path, struct row_file **file, int64_t *rows, int32_t *columns,
-                  struct spot_error *err);
+/* A .npy, read as float32 or, if `wide`, as float64; errors as in npy_open. The caller closes. */
+int row_file_open(const char *path, bool wide, struct row_file **file, int64_t *rows,
+                  int32_t *columns, struct spot_error *err);
 
 /* An empty temporary file in `folder` (NULL: $TMPDIR or /tmp), and rows for it: values (rows,
- * columns) row-major, weights (rows) where it is weighted. Errors: SPOT_EIO, SPOT_ENOMEM. */
-int row_file_make(const char *folder, int32_t columns, bool weighted, struct row_file **file,
-                  struct spot_error *err);
-int row_file_append(struct row_file *file, int64_t rows, const float *values, const double *weights,
+ * columns) row-major, float or if `wide` double, weights (rows) where it is weighted. Errors:
+ * SPOT_EIO, SPOT_ENOMEM. */
+int row_file_make(const char *folder, int32_t columns, bool wide, bool weighted,
+                  struct row_file **file, struct spot_error *err);
+int row_file_append(struct row_file *file, int64_t rows, const void *values, const double *weights,
                     struct spot_error *err);
 
 /* For fits; borrows the file. */

@@ -331,8 +331,7 @@ out:
     return status;
 }
 
-/* Nearest centres of a batch in memory. */
-static int assign_batch(spot_engine *engine, const spot_kmeans *model, const double *offset,
+int kmeans_assign_batch(spot_engine *engine, const spot_kmeans *model, const double *offset,
                         const struct spot_matrix *rows, int32_t *labels, double *squares,
                         struct spot_error *err)
 {
@@ -363,8 +362,9 @@ int kmeans_assign_rows(spot_engine *engine, const spot_kmeans *model,
     for (;;) {
         SPOT_TRY(row_batches_next(&batches, &first, &batch, err));
         if (batch.rows == 0) break;
-        SPOT_TRY(assign_batch(engine, model, offset, &batch, labels == NULL ? NULL : labels + first,
-                              squares == NULL ? NULL : squares + first, err));
+        SPOT_TRY(kmeans_assign_batch(engine, model, offset, &batch,
+                                     labels == NULL ? NULL : labels + first,
+                                     squares == NULL ? NULL : squares + first, err));
     }
 out:
     row_batches_close(&batches);

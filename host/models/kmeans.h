@@ -25,6 +25,12 @@ int kmeans_assign_rows(spot_engine *engine, const spot_kmeans *model,
                        const struct spot_matrix *rows, int32_t *labels, double *squares,
                        struct spot_error *err);
 
+/* The same of rows in memory that have been looked at; offset (columns) can be taken off them
+ * exactly. Labels and squares (rows), either may be NULL. */
+int kmeans_assign_batch(spot_engine *engine, const spot_kmeans *model, const double *offset,
+                        const struct spot_matrix *rows, int32_t *labels, double *squares,
+                        struct spot_error *err);
+
 /* A model of this shape with zeroed arrays, or NULL. */
 spot_kmeans *kmeans_new(int32_t k, int32_t columns);
 

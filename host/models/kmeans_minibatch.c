@@ -35,7 +35,7 @@ struct drawing {
     int64_t *quantised;      /* (stride) */
     int64_t held;            /* the stride they are of, or -1 */
     struct drawn_row *drawn; /* (rows) */
-    float *values;           /* (rows, columns) of them */
+    char *values;            /* (rows, columns) of them, of the data's type */
 };
 
 /* ---- Drawing --------------------------------------------------------------------------------- */
@@ -80,7 +80,7 @@ static int open_drawing(struct drawing *drawing, int64_t rows, struct spot_error
     drawing->held = -1;
     const int64_t strides = (data->rows + drawing->stride - 1) / drawing->stride;
     drawing->drawn = spot_alloc(rows, sizeof *drawing->drawn);
-    drawing->values = spot_alloc(rows, (size_t)data->columns * sizeof *drawing->values);
+    drawing->values = spot_alloc(rows, rows_size(data));
     if (weighted) {
         drawing->prefix = spot_alloc(strides + 1, sizeof *drawing->prefix);
         drawing->weights = spot_alloc(drawing->stride, sizeof *drawing->weights);
@@ -148,7 +148,8 @@ static int draw(struct drawing *drawing, uint32_t step, int64_t rows, struct spo
     if (data->reader != NULL) qsort(drawing->drawn, (size_t)rows, sizeof *drawing->drawn, by_row);
     for (int64_t i = 0; i < rows; i++)
         SPOT_TRY(rows_read(data, drawing->drawn[i].row, 1,
-                           drawing->values + drawing->drawn[i].place * data->columns, NULL, err));
+                           drawing->values + (size_t)drawing->drawn[i].place * rows_size(data),
+                           NULL, err));
 out:
     return status;
 }
@@ -180,8 +181,7 @@ static int start(struct drawing *drawing, const struct kmeans_fit *fit, int64_t 
     sampling.labels = NULL;
     int status = draw(drawing, 0, rows, err);
     if (status < 0) return status;
-    const struct spot_matrix sample = {
-        .values = drawing->values, .rows = rows, .columns = drawing->data->columns};
+    const struct spot_matrix sample = rows_from(drawing->data, drawing->values, rows);
     status = spot_kmeans_fit(fit->engine, &sample, &sampling, &first, err);
     if (status < 0) return status;
     memcpy(model->centres, first->centres, bytes);
@@ -296,8 +296,7 @@ static int make_steps(struct minibatch *batch, struct drawing *drawing,
     const double n = (double)drawing->data->rows, rows = (double)drawing->batch;
     const double most = floor(fit->options->max_iter * n / rows);
     const int32_t steps = most < INT32_MAX ? (int32_t)most : INT32_MAX;
-    const struct spot_matrix drawn = {
-        .values = drawing->values, .rows = drawing->batch, .columns = drawing->data->columns};
+    const struct spot_matrix drawn = rows_from(drawing->data, drawing->values, drawing->batch);
     trend->smoothing = fmin(2 * rows / (n + 1), 1.0);
     while (result->iterations < steps && !result->converged) {
         double inertia;
@@ -347,8 +346,6 @@ int kmeans_minibatch(const struct kmeans_fit *fit, spot_kmeans *model, struct sp
 {
     int status;
     struct statistics statistics = {0};
-    if (rows_wide(fit->matrix))
-        return spot_fail(err, SPOT_EUSAGE, "mini-batches need rows of float32");
     struct minibatch whole = {0};
     struct drawing drawing = {
         .data = fit->matrix, .statistics = &statistics, .seed = fit->options->seed};

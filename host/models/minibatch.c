@@ -27,8 +27,7 @@ int minibatch_open(struct minibatch *batch, spot_engine *engine, spot_kmeans *mo
                                 .distances = spot_alloc(capacity, sizeof(double)),
                                 .sums = spot_alloc(k * columns, sizeof(struct int128)),
                                 .gains = spot_alloc(k, sizeof(struct int128))};
-    if (data->reader != NULL)
-        batch->values = spot_alloc(capacity, (size_t)columns * sizeof *batch->values);
+    if (data->reader != NULL) batch->values = spot_alloc(capacity, rows_size(data));
     if (weighted) batch->weights = spot_alloc(capacity, sizeof *batch->weights);
     if (weighted) batch->quantised = spot_alloc(capacity, sizeof *batch->quantised);
     if (batch->labels == NULL || batch->distances == NULL || batch->sums == NULL ||
@@ -52,9 +51,8 @@ void minibatch_close(struct minibatch *batch)
 
 /* Some rows in memory, with their labels and distances in the batch. */
 struct part {
-    int64_t rows;
-    const float *values;    /* (rows, columns) */
-    const int64_t *weights; /* (rows) or NULL: 1 */
+    struct spot_matrix rows; /* without weights */
+    const int64_t *weights;  /* (rows) or NULL: 1 */
 };
 
 /* Part [first, first + rows) of the data, at most `capacity` rows, and its nearest centres. */
@@ -63,17 +61,15 @@ static int look_at(struct minibatch *batch, const struct statistics *statistics,
                    struct spot_error *err)
 {
     int status = SPOT_OK;
-    const struct spot_kmeans_result *result = &batch->model->result;
     const bool weighted = rows_weighted(data), read = data->reader != NULL;
-    *part = (struct part){rows, read ? batch->values : data->values + first * data->columns,
+    *part = (struct part){read ? rows_from(data, batch->values, rows) : rows_of(data, first, rows),
                           weighted ? batch->quantised : NULL};
     if (read || weighted)
         SPOT_TRY(rows_read(data, first, rows, read ? batch->values : NULL,
                            weighted ? batch->weights : NULL, err));
     if (weighted) quantise_weights(statistics, batch->weights, rows, batch->quantised);
-    status = batch->engine->tables->kmeans->assign(
-        batch->engine->backend, result->k, result->columns, result->centres, statistics->offset,
-        rows, part->values, batch->labels, batch->distances, err);
+    status = kmeans_assign_batch(batch->engine, batch->model, statistics->offset, &part->rows,
+                                 batch->labels, batch->distances, err);
 out:
     return status;
 }
@@ -81,12 +77,12 @@ out:
 static void add_up(struct minibatch *batch, const struct quantiser *q, const struct part *part)
 {
     const int64_t columns = q->columns;
-    for (int64_t i = 0; i < part->rows; i++) {
+    for (int64_t i = 0; i < part->rows.rows; i++) {
         const int64_t weight = part->weights == NULL ? 1 : part->weights[i], c = batch->labels[i];
-        const float *x = part->values + i * columns;
         struct int128 *sums = batch->sums + c * columns;
         for (int64_t j = 0; j < columns; j++) {
-            int64_t value = quantise((double)x[j] - q->offset[j], q->scale[j]);
+            const double x = rows_value(&part->rows, i * columns + j);
+            int64_t value = quantise(x - q->offset[j], q->scale[j]);
             sums[j] = int128_add(sums[j], int128_multiply(weight, value));
         }
         batch->gains[c] = int128_add(batch->gains[c], int128_from(weight));
@@ -98,7 +94,7 @@ static void add_up(struct minibatch *batch, const struct quantiser *q, const str
 static double add_distances(const struct minibatch *batch, const struct part *part,
                             double weight_scale, double sum)
 {
-    for (int64_t i = 0; i < part->rows; i++)
+    for (int64_t i = 0; i < part->rows.rows; i++)
         sum += part->weights == NULL
                    ? batch->distances[i]
                    : batch->distances[i] * ((double)part->weights[i] / weight_scale);
@@ -198,12 +194,22 @@ static int read_slice(void *arg, int64_t first, int64_t rows, float *values, dou
     return rows_read(slice->data, slice->first + first, rows, values, weights, err);
 }
 
+static int read_slice64(void *arg, int64_t first, int64_t rows, double *values, double *weights,
+                        struct spot_error *err)
+{
+    const struct slice *slice = arg;
+    return rows_read(slice->data, slice->first + first, rows, values, weights, err);
+}
+
 static struct spot_matrix slice_of(struct slice *slice, int64_t rows)
 {
     const struct spot_matrix *data = slice->data;
     if (data->reader == NULL) return rows_of(data, slice->first, rows);
-    slice->reader =
-        (struct spot_reader){.read = read_slice, .arg = slice, .weighted = data->reader->weighted};
+    const bool wide = rows_wide(data);
+    slice->reader = (struct spot_reader){.read = wide ? NULL : read_slice,
+                                         .arg = slice,
+                                         .weighted = data->reader->weighted,
+                                         .read64 = wide ? read_slice64 : NULL};
     return (struct spot_matrix){.rows = rows, .columns = data->columns, .reader = &slice->reader};
 }
 
@@ -274,7 +280,8 @@ int spot_kmeans_update(spot_engine *engine, const spot_kmeans *model,
     if (batch_rows < 0)
         return spot_fail(err, SPOT_EUSAGE, "mini-batch: %lld rows", (long long)batch_rows);
     SPOT_TRY(check_matrix(data, err));
-    if (rows_wide(data)) return spot_fail(err, SPOT_EUSAGE, "an update needs rows of float32");
+    const struct engine_job job = {data->rows, data->columns, model->result.k, 1, 0, 1};
+    if (rows_wide(data)) SPOT_TRY(engine_choose(engine, &job, err));
     SPOT_TRY(statistics_of(data, model->centres, model->result.k, engine_pool(engine), &statistics,
                            err));
     updated = copy_model(model);

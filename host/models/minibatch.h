@@ -15,7 +15,7 @@ struct minibatch {
     double *distances;    /* (capacity) squared */
     struct int128 *sums;  /* (k, columns) */
     struct int128 *gains; /* (k) weight of the step's rows */
-    float *values;        /* (capacity, columns) of rows that are read, else NULL */
+    void *values;         /* (capacity, columns) of rows that are read, of their type, else NULL */
     double *weights;      /* (capacity) of rows that have them, else NULL */
     int64_t *quantised;   /* (capacity) */
 };

@@ -94,6 +94,12 @@ static bool add_features(cJSON *document, const struct model *model)
     return features != NULL;
 }
 
+/* Only where it is not the usual one. */
+static bool add_precision(cJSON *document, const struct model *model)
+{
+    return !model->float64 || cJSON_AddStringToObject(document, "precision", "float64") != NULL;
+}
+
 static char *print_model(const struct model *model)
 {
     cJSON *document = cJSON_CreateObject();
@@ -102,7 +108,7 @@ static char *print_model(const struct model *model)
                 cJSON_AddStringToObject(document, "format", "blackspot-model") != NULL &&
                 cJSON_AddNumberToObject(document, "version", 1) != NULL &&
                 cJSON_AddStringToObject(document, "kind", model_kind(model)) != NULL &&
-                add_features(document, model);
+                add_features(document, model) && add_precision(document, model);
     if (made && model->encoder != NULL)
         made = json_give(document, "encoder", cJSON_CreateObjectReference(model->encoder->child));
     if (made && (model->gmm != NULL ? add_gmm : add_kmeans)(document, model))
@@ -342,6 +348,17 @@ static int read_gmm(const char *path, const cJSON *document, struct model *model
                          &model->gmm, err);
 }
 
+static int read_precision(const char *path, const cJSON *document, struct model *model,
+                          struct spot_error *err)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(document, "precision");
+    const char *word = item == NULL ? "float32" : cJSON_GetStringValue(item);
+    model->float64 = word != NULL && strcmp(word, "float64") == 0;
+    if (model->float64 || (word != NULL && strcmp(word, "float32") == 0)) return SPOT_OK;
+    return spot_fail(err, SPOT_EFORMAT, "%s: \"precision\" is neither \"float32\" nor \"float64\"",
+                     path);
+}
+
 static int read_encoder(const char *path, cJSON *document, struct model *model,
                         struct spot_error *err)
 {
@@ -371,6 +388,7 @@ int model_read(const char *path, struct model *model, struct spot_error *err)
     }
     SPOT_TRY(check_head(path, document, err));
     SPOT_TRY(read_features(path, document, model, err));
+    SPOT_TRY(read_precision(path, document, model, err));
     SPOT_TRY(read_encoder(path, document, model, err));
     const bool mixture = strcmp(kind_of(document), "gmm") == 0;
     SPOT_TRY((mixture ? read_gmm : read_kmeans)(path, document, model, err));

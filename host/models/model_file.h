@@ -1,17 +1,19 @@
 /* The model document: {"format": "blackspot-model", "version": 1, "kind": "kmeans",
- * "features": [...], "encoder": {...}, "kmeans": {...}}; kind "gmm" has a "gmm" object instead.
- * Numbers are printed so that they read back to the same bits; nothing in it differs from run to
- * run (docs/formats.md). */
+ * "features": [...], "precision": "float64", "encoder": {...}, "kmeans": {...}}; kind "gmm" has a
+ * "gmm" object instead. Numbers are printed so that they read back to the same bits; nothing in it
+ * differs from run to run (docs/formats.md). */
 #ifndef SPOT_MODELS_MODEL_FILE_H
 #define SPOT_MODELS_MODEL_FILE_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 
 #include "blackspot.h"
 
 struct model {
     char **features; /* (columns) names, or NULL: x0, x1, ... */
     int32_t columns;
+    bool float64;        /* the rows it was made of, and those it scores; else float32 */
     cJSON *encoder;      /* as encoder_to_json wrote it, or NULL: rows come as they are */
     spot_kmeans *kmeans; /* one of the two, the other NULL */
     spot_gmm *gmm;

@@ -18,6 +18,20 @@ bool rows_wide(const struct spot_matrix *matrix)
     return matrix->reader != NULL ? matrix->reader->read64 != NULL : matrix->values64 != NULL;
 }
 
+size_t rows_size(const struct spot_matrix *matrix)
+{
+    return (size_t)matrix->columns * (rows_wide(matrix) ? sizeof(double) : sizeof(float));
+}
+
+struct spot_matrix rows_from(const struct spot_matrix *matrix, const void *values, int64_t rows)
+{
+    const bool wide = rows_wide(matrix);
+    return (struct spot_matrix){.values = wide ? NULL : values,
+                                .rows = rows,
+                                .columns = matrix->columns,
+                                .values64 = wide ? values : NULL};
+}
+
 struct spot_matrix rows_of(const struct spot_matrix *matrix, int64_t first, int64_t rows)
 {
     struct spot_matrix part = {.rows = rows, .columns = matrix->columns};
@@ -47,21 +61,16 @@ int rows_read(const struct spot_matrix *matrix, int64_t first, int64_t rows, voi
 int row_batches_open(struct row_batches *batches, const struct spot_matrix *matrix,
                      int64_t batch_rows, struct spot_error *err)
 {
-    const int64_t rows = matrix->rows, columns = matrix->columns;
+    const int64_t rows = matrix->rows;
     *batches = (struct row_batches){.matrix = matrix, .most = batch_rows};
     if (batch_rows <= 0 || batch_rows > rows) batches->most = rows;
     if (matrix->reader == NULL) return SPOT_OK;
-    const bool wide = rows_wide(matrix);
-    const size_t row_bytes = (size_t)columns * (wide ? sizeof(double) : sizeof(float));
+    const size_t row_bytes = rows_size(matrix);
     const int64_t fitting = BATCH_BYTES / (int64_t)row_bytes + 1;
     if (batches->most > fitting) batches->most = fitting;
-    void *values = spot_alloc(batches->most, row_bytes);
-    if (wide)
-        batches->values64 = values;
-    else
-        batches->values = values;
+    batches->values = spot_alloc(batches->most, row_bytes);
     if (rows_weighted(matrix)) batches->weights = spot_alloc(batches->most, sizeof(double));
-    if (values == NULL || (rows_weighted(matrix) && batches->weights == NULL))
+    if (batches->values == NULL || (rows_weighted(matrix) && batches->weights == NULL))
         return spot_fail_memory(err, "a batch of rows");
     return SPOT_OK;
 }
@@ -69,7 +78,6 @@ int row_batches_open(struct row_batches *batches, const struct spot_matrix *matr
 void row_batches_close(struct row_batches *batches)
 {
     free(batches->values);
-    free(batches->values64);
     free(batches->weights);
     memset(batches, 0, sizeof *batches);
 }
@@ -88,10 +96,8 @@ int row_batches_next(struct row_batches *batches, int64_t *first, struct spot_ma
         *batch = rows_of(matrix, at, rows);
         return SPOT_OK;
     }
-    void *values = batches->values64 != NULL ? (void *)batches->values64 : batches->values;
-    batch->values = batches->only_weights ? NULL : batches->values;
-    batch->values64 = batches->only_weights ? NULL : batches->values64;
+    void *values = batches->only_weights ? NULL : batches->values;
+    *batch = rows_from(matrix, values, rows);
     batch->weights = batches->weights;
-    return rows_read(matrix, at, rows, batches->only_weights ? NULL : values, batches->weights,
-                     err);
+    return rows_read(matrix, at, rows, values, batches->weights, err);
 }

@@ -3,6 +3,7 @@
 #define SPOT_MODELS_ROW_BATCHES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "blackspot.h"
 
@@ -19,6 +20,18 @@ struct row_batches {
 /* Whether the rows have weights; whether they are float64. */
 bool rows_weighted(const struct spot_matrix *matrix);
 bool rows_wide(const struct spot_matrix *matrix);
+
+/* Number `at` of the values in memory, as they lie. */
+static inline double rows_value(const struct spot_matrix *matrix, int64_t at)
+{
+    return matrix->values64 != NULL ? matrix->values64[at] : (double)matrix->values[at];
+}
+
+/* Bytes of a row's values. */
+size_t rows_size(const struct spot_matrix *matrix);
+
+/* Values (rows, columns) of the matrix's type as a matrix. */
+struct spot_matrix rows_from(const struct spot_matrix *matrix, const void *values, int64_t rows);
 
 /* Rows [first, first + rows) of a matrix in memory as one. */
 struct spot_matrix rows_of(const struct spot_matrix *matrix, int64_t first, int64_t rows);

@@ -111,11 +111,6 @@ static void ranges_close(struct ranges *ranges)
     free(ranges->check64);
 }
 
-static double value_at(const struct spot_matrix *data, int64_t at)
-{
-    return data->values64 != NULL ? data->values64[at] : (double)data->values[at];
-}
-
 /* Refuses the first value that is not finite; first: the batch's first row. */
 static int check_finite(const struct ranges *ranges, int64_t cells, int64_t first,
                         struct spot_error *err)
@@ -126,11 +121,11 @@ static int check_finite(const struct ranges *ranges, int64_t cells, int64_t firs
            !(ranges->check != NULL ? isnan(ranges->check[t]) : isnan(ranges->check64[t])))
         t++;
     if (t == cells) return SPOT_OK;
-    while (isfinite(value_at(&ranges->data, at)))
+    while (isfinite(rows_value(&ranges->data, at)))
         at++;
     return spot_fail_at(err, SPOT_EDATA, first + at / columns + 1, (int32_t)(at % columns) + 1,
                         "the value is %s; impute or drop it first",
-                        isnan(value_at(&ranges->data, at)) ? "NaN" : "infinite");
+                        isnan(rows_value(&ranges->data, at)) ? "NaN" : "infinite");
 }
 
 static void merge_ranges(const struct ranges *ranges, int64_t cells, double *minimum,
