@@ -64,6 +64,16 @@ BLACKSPOT_CPU=ref expect 0 score --model "$model" --input rows.csv --output agai
     --output-kind contributions --threads 1
 same why.npy again.npy "contributions in plain C"
 
+# ---- More scores than the memory that is allowed.
+if [ -z "${BLACKSPOT_SANITIZE:-}" ]; then
+    for copy in 1 2 3 4 5; do cp all.csv "part$copy.csv"; done
+    expect 0 score --model "$model" --memory 48M --output many.npy --output-kind leaf \
+        --input part1.csv --input part2.csv --input part3.csv --input part4.csv --input part5.csv
+    is rows 82050
+    [ "$(wc -c <many.npy)" -eq $((128 + 82050 * 400)) ] || fail "many.npy"
+    rm part?.csv many.npy
+fi
+
 # ---- .npy: one dimension for one column, two for several.
 expect 0 score --model "$model" --input rows.csv --output value.npy
 head -c 128 value.npy | grep -aq "'descr': '<f8'.*'shape': (200,)" || fail "value.npy"
@@ -159,6 +169,28 @@ expect 0 score --model encoded.json --input turned.csv --id key --output of_tabl
 cut -d, -f2 of_table.csv | same of_matrix.csv - "the encoder in the model"
 expect 0 score --model encoded.json --input matrix.npy --output again.csv
 same of_matrix.csv again.csv "the matrix past the encoder"
+
+# ---- Rows that the encoder leaves out take their ids and base margins with them.
+printf 'a,b,start,key\n0.05,1,0.5,one\n,2,,two words\n0.25,3,1.5,three\n,4,9,four\n0.01,5,2,fifth\n' >gaps.csv
+expect 0 prepare --set 'features=[{column: a, impute: drop_row}, b]' \
+    --set 'columns={a: number, b: number}' --input gaps.csv --output gaps.npy
+{ cat light.txt && printf 'blackspot_encoder:%s\n' "$(tr -d '\n' <gaps.encoder.json)"; } >drops.txt
+expect 0 info drops.txt
+says stdout '^carries its encoder$'
+expect 0 score --model drops.txt --input gaps.csv --id key --base-margin start --output gaps_scores.csv \
+    --output-kind margin
+printf 'key,margin\none,-0.75\nthree,2.25\nfifth,0.75\n' | same gaps_scores.csv - "rows left out"
+says stderr '^warning: 2 rows with missing values were left out$'
+sed 's/,1.5,/,,/' gaps.csv >no_start.csv
+expect 3 score --model drops.txt --input no_start.csv --base-margin start --output never.csv
+says stderr 'no_start.csv:4: column start: no base margin$'
+sed 's/"columns"/"colums"/' drops.txt >damaged.txt
+expect 1 score --model damaged.txt --input gaps.csv --output never.csv
+says stderr '^blackspot score: damaged.txt: '
+sed 's/^max_feature_idx=1/max_feature_idx=2/; s/^\(feature_names=.*\)/\1 more/; s/^\(feature_infos=.*\)/\1 [0:1]/' \
+    drops.txt >narrow.txt
+expect 1 score --model narrow.txt --input gaps.csv --output never.csv
+says stderr 'narrow.txt: the encoder makes 2 features, but the model has 3; convert the model again'
 
 # ---- info: what the file holds, and XGBoost's importance of the features.
 expect 0 info "$model"
