@@ -62,7 +62,6 @@ static int take_values(struct clusters_evaluating *job, const struct scored_rows
 static int take_rows(void *arg, const struct scored_rows *rows, struct spot_error *err)
 {
     struct clusters_evaluating *job = arg;
-    const int64_t before = job->rows.rows;
     int status = SPOT_OK;
     if (take_values(job, rows) < 0) return spot_fail_memory(err, "the rows");
     for (int64_t i = 0; i < rows->rows && status == SPOT_OK; i++) {

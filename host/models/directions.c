@@ -123,14 +123,14 @@ void directions_of(const struct spot_matrix *source, struct spot_pool *pool,
         .rows = source->rows, .columns = source->columns, .reader = &directions->reader};
 }
 
-int unit_rows(const struct spot_matrix *data, struct spot_pool *pool, float **values,
+int unit_rows(const struct spot_matrix *data, struct spot_pool *pool, void **values,
               struct spot_error *err)
 {
     struct directions directions;
     directions_of(data, pool, &directions);
-    *values = spot_alloc(data->rows, (size_t)data->columns * sizeof(float));
+    *values = spot_alloc(data->rows, rows_size(data));
     if (*values == NULL) return spot_fail_memory(err, "the rows at length one");
-    int status = read_directions(&directions, 0, data->rows, *values, NULL, err);
+    int status = rows_read(&directions.matrix, 0, data->rows, *values, NULL, err);
     if (status == SPOT_OK) return SPOT_OK;
     free(*values);
     *values = NULL;

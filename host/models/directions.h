@@ -18,9 +18,9 @@ struct directions {
 void directions_of(const struct spot_matrix *source, struct spot_pool *pool,
                    struct directions *directions);
 
-/* The same in memory: (rows, columns) float32; the caller frees *values.
+/* The same in memory: (rows, columns) of the rows' type; the caller frees *values.
  * Errors: as above, SPOT_ENOMEM. */
-int unit_rows(const struct spot_matrix *data, struct spot_pool *pool, float **values,
+int unit_rows(const struct spot_matrix *data, struct spot_pool *pool, void **values,
               struct spot_error *err);
 
 /* Copies of centres (k, columns) at length one; the caller frees *unit.

@@ -30,7 +30,8 @@ static const int64_t PIECE_BYTES = 4 << 20;
 /* Some rows of a chunk, in memory. */
 struct piece {
     int64_t rows;
-    const float *values;   /* (rows, columns) */
+    const float *values;   /* (rows, columns), or NULL: */
+    const double *wide;    /* the same in float64 */
     const int32_t *labels; /* (rows) */
     const int32_t *counts; /* (rows) or NULL: 1 */
 };
@@ -42,7 +43,7 @@ struct judged {
     struct spot_matrix rows; /* the groups where equal rows were merged */
     const int32_t *counts;   /* (rows) or NULL: 1 */
     int32_t *labels;         /* (rows) or, of rows that are read, (chunks, piece_rows) */
-    float *read;             /* (chunks, piece_rows, columns) of rows that are read, else NULL */
+    char *read;              /* (chunks, piece_rows, columns) of rows that are read, else NULL */
     int64_t piece_rows;      /* of each chunk, at a time */
     double *offset;          /* (columns) that labels are found with */
     struct piece *pieces;    /* (chunks) */
@@ -61,7 +62,7 @@ struct judged {
 
 static int64_t piece_rows(const struct judged *judged)
 {
-    const int64_t row_bytes = judged->rows.columns * (int64_t)sizeof(float);
+    const int64_t row_bytes = (int64_t)rows_size(&judged->rows);
     const int64_t most = (judged->rows.rows + judged->chunks - 1) / judged->chunks;
     const int64_t rows = PIECE_BYTES / row_bytes / judged->chunks + 1;
     return rows < most ? rows : most;
@@ -78,7 +79,7 @@ static int judged_open(struct judged *judged, struct spot_error *err)
     const bool read = judged->rows.reader != NULL;
     const int64_t held = read ? chunks * judged->piece_rows : judged->rows.rows;
     judged->labels = spot_alloc(held, sizeof *judged->labels);
-    if (read) judged->read = spot_alloc(held, (size_t)judged->rows.columns * sizeof *judged->read);
+    if (read) judged->read = spot_alloc(held, rows_size(&judged->rows));
     judged->offset = spot_alloc(judged->rows.columns, sizeof *judged->offset);
     judged->pieces = spot_alloc(chunks, sizeof *judged->pieces);
     judged->sums = spot_alloc_zero(chunks * cells, sizeof *judged->sums);
@@ -116,13 +117,16 @@ static int64_t chunk_begin(const struct judged *judged, int64_t chunk)
 }
 
 /* The nearest centres of rows in memory. */
-static int find_labels(const struct judged *judged, int64_t rows, const float *values,
-                       int32_t *labels, struct spot_error *err)
+static int find_labels(const struct judged *judged, const struct spot_matrix *rows, int32_t *labels,
+                       struct spot_error *err)
 {
     const struct backend_kmeans *backend = judged->engine->tables->kmeans;
     const struct spot_kmeans_result *model = judged->model;
+    if (rows->values64 != NULL)
+        return backend->assign64(judged->engine->backend, model->k, model->columns, model->centres,
+                                 judged->offset, rows->rows, rows->values64, labels, NULL, err);
     return backend->assign(judged->engine->backend, model->k, model->columns, model->centres,
-                           judged->offset, rows, values, labels, NULL, err);
+                           judged->offset, rows->rows, rows->values, labels, NULL, err);
 }
 
 /* Offsets for labels. A value that is not finite is refused with its row in the whole table. */
@@ -151,8 +155,10 @@ static int read_pieces(struct judged *judged, int64_t done, int64_t *left, struc
         int64_t count = chunk_begin(judged, chunk + 1) - first;
         if (count > judged->piece_rows) count = judged->piece_rows;
         if (count < 0) count = 0;
-        float *values = judged->read + rows * judged->rows.columns;
-        judged->pieces[chunk] = (struct piece){count, values, judged->labels + rows, NULL};
+        char *values = judged->read + (size_t)rows * rows_size(&judged->rows);
+        const struct spot_matrix part = rows_from(&judged->rows, values, count);
+        judged->pieces[chunk] =
+            (struct piece){count, part.values, part.values64, judged->labels + rows, NULL};
         int status =
             count == 0 ? SPOT_OK : rows_read(&judged->rows, first, count, values, NULL, err);
         if (status < 0) return status;
@@ -162,17 +168,19 @@ static int read_pieces(struct judged *judged, int64_t done, int64_t *left, struc
     if (rows == 0) return SPOT_OK;
     if (engine_is_stopped(judged->engine))
         return spot_fail(err, SPOT_ESTOPPED, "stopped while measuring");
-    return find_labels(judged, rows, judged->read, judged->labels, err);
+    const struct spot_matrix read = rows_from(&judged->rows, judged->read, rows);
+    return find_labels(judged, &read, judged->labels, err);
 }
 
 static void take_chunks(struct judged *judged)
 {
     for (int64_t chunk = 0; chunk < judged->chunks; chunk++) {
         const int64_t first = chunk_begin(judged, chunk);
-        judged->pieces[chunk] = (struct piece){
-            chunk_begin(judged, chunk + 1) - first,
-            judged->rows.values + first * judged->rows.columns, judged->labels + first,
-            judged->counts != NULL ? judged->counts + first : NULL};
+        const int64_t count = chunk_begin(judged, chunk + 1) - first;
+        const struct spot_matrix part = rows_of(&judged->rows, first, count);
+        judged->pieces[chunk] =
+            (struct piece){count, part.values, part.values64, judged->labels + first,
+                           judged->counts != NULL ? judged->counts + first : NULL};
     }
 }
 
@@ -193,6 +201,12 @@ static int each_row(struct judged *judged, spot_task *task, struct spot_error *e
     }
 }
 
+/* Column j of row i. */
+static inline double value_of(const float *values, const double *wide, int64_t at)
+{
+    return wide != NULL ? wide[at] : (double)values[at];
+}
+
 static double count_of(const struct piece *piece, int64_t row)
 {
     return piece->counts != NULL ? piece->counts[row] : 1;
@@ -208,11 +222,13 @@ static void sum_task(void *arg, int64_t chunk, int worker)
     (void)worker;
     for (int64_t i = 0; i < piece->rows; i++) {
         const int64_t at = piece->labels[i] * columns;
-        const float *x = piece->values + i * columns;
+        const float *x = piece->values;
+        const double *wide = piece->wide;
         const double count = count_of(piece, i);
         sizes[piece->labels[i]] += (int64_t)count;
         for (int64_t j = 0; j < columns; j++)
-            sums[at + j] += count * ((double)x[j] - judged->model->centres[at + j]);
+            sums[at + j] +=
+                count * (value_of(x, wide, i * columns + j) - judged->model->centres[at + j]);
     }
 }
 
@@ -226,10 +242,13 @@ static void distance_task(void *arg, int64_t chunk, int worker)
     for (int64_t i = 0; i < piece->rows; i++) {
         const int32_t label = piece->labels[i];
         const double *mean = judged->means + label * columns;
-        const float *x = piece->values + i * columns;
+        const float *x = piece->values;
+        const double *wide = piece->wide;
         double square = 0.0;
-        for (int64_t j = 0; j < columns; j++)
-            square += ((double)x[j] - mean[j]) * ((double)x[j] - mean[j]);
+        for (int64_t j = 0; j < columns; j++) {
+            const double difference = value_of(x, wide, i * columns + j) - mean[j];
+            square += difference * difference;
+        }
         within[label] += count_of(piece, i) * sqrt(square);
         judged->squares[chunk] += count_of(piece, i) * square;
     }
@@ -383,9 +402,8 @@ static int sampled_silhouette(const struct judged *judged, const struct spot_mat
 {
     int status = SPOT_OK;
     const struct spot_engine_options *host = &judged->engine->options;
-    const int64_t columns = data->columns;
     struct drawn_row *sample = spot_alloc(count, sizeof *sample);
-    float *values = spot_alloc(count * columns, sizeof *values);
+    char *values = spot_alloc(count, rows_size(data));
     int32_t *labels = spot_alloc(count, sizeof *labels);
     if (sample == NULL || values == NULL || labels == NULL) {
         status = spot_fail_memory(err, "the sample of rows");
@@ -393,9 +411,12 @@ static int sampled_silhouette(const struct judged *judged, const struct spot_mat
     }
     draw_rows(seed, data->rows, sample, count);
     for (int64_t i = 0; i < count; i++)
-        SPOT_TRY(rows_read(data, sample[i].row, 1, values + i * columns, NULL, err));
-    SPOT_TRY(find_labels(judged, count, values, labels, err));
-    const struct silhouette_rows rows = {.values = values,
+        SPOT_TRY(
+            rows_read(data, sample[i].row, 1, values + (size_t)i * rows_size(data), NULL, err));
+    const struct spot_matrix drawn = rows_from(data, values, count);
+    SPOT_TRY(find_labels(judged, &drawn, labels, err));
+    const struct silhouette_rows rows = {.values = drawn.values,
+                                         .values64 = drawn.values64,
                                          .labels = labels,
                                          .rows = count,
                                          .columns = data->columns,
@@ -414,6 +435,7 @@ static int exact_silhouette(const struct judged *judged, double *mean, struct sp
 {
     const struct spot_engine_options *host = &judged->engine->options;
     const struct silhouette_rows rows = {.values = judged->rows.values,
+                                         .values64 = judged->rows.values64,
                                          .labels = judged->labels,
                                          .counts = judged->counts,
                                          .rows = judged->rows.rows,
@@ -434,6 +456,7 @@ static int merge_rows(struct judged *judged, const struct spot_matrix *data,
     const struct compact_options options = {
         .rows = data->rows,
         .columns = data->columns,
+        .wide = rows_wide(data),
         .scratch = limit > 0 && data->rows * (int64_t)sizeof(int32_t) > limit / 16,
         .folder = judged->engine->scratch};
     struct compaction *compaction = NULL;
@@ -446,7 +469,8 @@ static int merge_rows(struct judged *judged, const struct spot_matrix *data,
     while (!gives_up) {
         SPOT_TRY(row_batches_next(&batches, &first, &batch, err));
         if (batch.rows == 0) break;
-        SPOT_TRY(compaction_add(compaction, batch.rows, batch.values, NULL, &gives_up, err));
+        const void *values = batch.values64 != NULL ? (const void *)batch.values64 : batch.values;
+        SPOT_TRY(compaction_add(compaction, batch.rows, values, NULL, &gives_up, err));
         if (limit > 0 && resident_bytes(limit) > limit) {
             status = spot_fail(err, SPOT_ENOMEM,
                                "merging equal rows to measure them takes more than the %lld MB "
@@ -457,8 +481,8 @@ static int merge_rows(struct judged *judged, const struct spot_matrix *data,
     }
     compaction_finish(compaction, merged);
     if (merged->groups == 0) goto out;
-    judged->rows =
-        (struct spot_matrix){merged->values, NULL, merged->groups, data->columns, NULL, NULL};
+    judged->rows = (struct spot_matrix){merged->values, NULL, merged->groups,
+                                        data->columns,  NULL, merged->values64};
     judged->counts = merged->counts;
 out:
     compaction_close(compaction);
@@ -467,12 +491,12 @@ out:
 }
 
 /* Few rows that are read are kept: all are compared with each other. */
-static int keep_rows(struct judged *judged, float **kept, struct spot_error *err)
+static int keep_rows(struct judged *judged, void **kept, struct spot_error *err)
 {
     const struct spot_matrix data = judged->rows;
-    *kept = spot_alloc(data.rows, (size_t)data.columns * sizeof **kept);
+    *kept = spot_alloc(data.rows, rows_size(&data));
     if (*kept == NULL) return spot_fail_memory(err, "the rows");
-    judged->rows = (struct spot_matrix){*kept, NULL, data.rows, data.columns, NULL, NULL};
+    judged->rows = rows_from(&data, *kept, data.rows);
     return rows_read(&data, 0, data.rows, *kept, NULL, err);
 }
 
@@ -491,7 +515,7 @@ static int measure_rows(struct judged *judged, const struct spot_matrix *data,
 {
     int status;
     struct compacted merged = {0};
-    float *kept = NULL;
+    void *kept = NULL;
     const int64_t limit = silhouette_limit(options->silhouette_rows, data->columns);
     SPOT_TRY(merge_rows(judged, data, &merged, err));
     if (judged->rows.reader != NULL && judged->rows.rows <= limit)
@@ -499,7 +523,7 @@ static int measure_rows(struct judged *judged, const struct spot_matrix *data,
     SPOT_TRY(judged_open(judged, err));
     SPOT_TRY(find_offsets(judged, data, err));
     if (judged->rows.reader == NULL)
-        SPOT_TRY(find_labels(judged, judged->rows.rows, judged->rows.values, judged->labels, err));
+        SPOT_TRY(find_labels(judged, &judged->rows, judged->labels, err));
     SPOT_TRY(add_up(judged, err));
     out->clusters = judged->used;
     if (judged->used < 2 || judged->used >= judged->total) goto out;
@@ -523,22 +547,20 @@ int spot_kmeans_measure(spot_engine *engine, const spot_kmeans *model,
     static const struct spot_measure_options defaults = {0};
     struct judged judged = {.engine = engine, .model = &model->result, .rows = *data};
     struct directions directions;
-    float *unit = NULL;
+    void *unit = NULL;
+    const struct engine_job job = {data->rows, data->columns, model->result.k, 1, 0, 1};
     *out = (struct spot_kmeans_measures){0, NAN, NAN, NAN, 0};
     if (options == NULL) options = &defaults;
     SPOT_TRY(check_options(options, err));
     SPOT_TRY(kmeans_check_columns(model, data, err));
     SPOT_TRY(check_matrix(data, err));
-    if (rows_wide(data)) {
-        status = spot_fail(err, SPOT_EUSAGE, "measures need rows of float32");
-        goto out;
-    }
+    if (rows_wide(data)) SPOT_TRY(engine_choose(engine, &job, err));
     directions_of(data, engine_pool(engine), &directions);
     if (model->result.metric == SPOT_METRIC_COSINE && data->reader != NULL) {
         judged.rows = directions.matrix;
     } else if (model->result.metric == SPOT_METRIC_COSINE) {
         SPOT_TRY(unit_rows(data, engine_pool(engine), &unit, err));
-        judged.rows.values = unit;
+        judged.rows = rows_from(data, unit, data->rows);
     }
     const struct spot_matrix rows = judged.rows;
     status = measure_rows(&judged, &rows, options, out, err);

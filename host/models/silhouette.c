@@ -75,7 +75,8 @@ static int lay_out(struct panels *panels, struct spot_error *err)
         const int64_t place = next[rows->labels[i]]++;
         double *x = panels->values + place / LANES * columns * LANES + place % LANES;
         for (int64_t j = 0; j < columns; j++)
-            x[j * LANES] = (double)rows->values[i * columns + j];
+            x[j * LANES] = rows->values64 != NULL ? rows->values64[i * columns + j]
+                                                  : (double)rows->values[i * columns + j];
         panels->counts[place] = rows->counts != NULL ? rows->counts[i] : 1;
         panels->places[i] = place;
     }

@@ -9,9 +9,10 @@
 #include "blackspot.h"
 
 struct silhouette_rows {
-    const float *values;   /* (rows, columns) row-major */
-    const int32_t *labels; /* (rows) 0 <= label < k */
-    const int32_t *counts; /* (rows) how many equal rows each one stands for, or NULL: 1 */
+    const float *values;    /* (rows, columns) row-major, or NULL: */
+    const double *values64; /* the same in float64 */
+    const int32_t *labels;  /* (rows) 0 <= label < k */
+    const int32_t *counts;  /* (rows) how many equal rows each one stands for, or NULL: 1 */
     int64_t rows;
     int32_t columns, k;
     bool cosine; /* rows of length one, and distances 1 - cos = |x - y|^2 / 2 */
