@@ -112,8 +112,8 @@ static int run_open(struct backend_data *data, int32_t k, const struct quantiser
     const bool wide = data->wide != NULL;
     int failed = run->workers == NULL || run->scale == NULL;
     failed = failed || partial_open(&run->totals, k, data->columns) < 0;
-    failed = failed || filter_open(&run->filter, k, data->columns, data->offset, run->kernels,
-                                   wide) < 0;
+    failed =
+        failed || filter_open(&run->filter, k, data->columns, data->offset, run->kernels, wide) < 0;
     for (int i = 0; !failed && i < run->threads; i++)
         failed = worker_open(&run->workers[i], k, data->columns, wide) < 0;
     if (failed) {
@@ -153,12 +153,11 @@ out:
 
 static int start(struct kmeans_run *run, const double *centres, struct spot_error *err)
 {
-    const int32_t none = -1;
     struct cpu_rows *arrays = &run->data->arrays;
     if (arrays->window > 0) seeding_close(arrays, &run->seeding); /* nothing to stream beside */
     int status = open_labels(run, err);
     if (status < 0) return status;
-    cpu_rows_fill(arrays, run->labels, BLOCK_ROWS, &none);
+    run->fresh = true;
     run->looked = run->rows->rows;
     cpu_partial_clear(&run->totals, run->k, run->data->columns);
     status = move_centres(run, centres, err);
@@ -365,7 +364,7 @@ static int copy_row64(struct kmeans_run *run, int64_t row, double *values, int64
         values[j] = block_value(x, j);
     *weight = row_weight(run->data, row);
     *label = -1;
-    return run->labels == NULL ? SPOT_OK : copy_labels(run, row, 1, label, err);
+    return run->labels == NULL || run->fresh ? SPOT_OK : copy_labels(run, row, 1, label, err);
 }
 
 static int copy_row(struct kmeans_run *run, int64_t row, float *values, int64_t *weight,
@@ -374,7 +373,7 @@ static int copy_row(struct kmeans_run *run, int64_t row, float *values, int64_t 
     data_row(run->data, row, values);
     *weight = row_weight(run->data, row);
     *label = -1;
-    return run->labels == NULL ? SPOT_OK : copy_labels(run, row, 1, label, err);
+    return run->labels == NULL || run->fresh ? SPOT_OK : copy_labels(run, row, 1, label, err);
 }
 
 const struct backend_kmeans cpu_kmeans = {

@@ -32,6 +32,7 @@ struct kmeans_worker {
 /* k-means++ between two centres. A centre taken stays pending until the next pass over the rows. */
 struct kmeans_seeding {
     float *nearest; /* (blocks * BLOCK_ROWS) d2 to the nearest centre taken and not pending */
+    bool fresh;     /* `nearest` is not yet written: infinite everywhere */
     int64_t *terms; /* (rows) rint(distance_scale * nearest) where rows were merged, or NULL */
     struct int128 *prefix; /* (pick tasks) potentials of TASK_ROWS original rows each */
     int32_t capacity;      /* candidates there is room for */
@@ -54,6 +55,7 @@ struct kmeans_run {
     const struct kmeans_kernels *kernels;
     int32_t k;
     bool plain;                    /* every row counts once */
+    bool fresh;                    /* no pass since start(): labels and limits are not written */
     double *scale;                 /* (padded_columns) of the quantiser */
     struct filter_space filter;    /* filter.exact are the current centres */
     double drift;                  /* the mean of any two centres' ways so far, at most */

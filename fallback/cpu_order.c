@@ -289,7 +289,8 @@ static void take_order(struct kmeans_run *run, int32_t *labels)
 {
     const struct row_order *order = run->order;
     for (int64_t place = 0; place < order->rows.blocks * BLOCK_ROWS; place++)
-        labels[place] = place < order->rows.rows ? run->labels[order->row_at[place]] : 0;
+        labels[place] =
+            place < order->rows.rows && !run->fresh ? run->labels[order->row_at[place]] : 0;
     cpu_rows_free(&run->data->arrays, run->labels);
     run->labels = labels;
     cpu_rows_free(&run->data->arrays, run->row_limits);

@@ -17,6 +17,7 @@ void cpu_unsettle(struct kmeans_run *run)
     run->drift_above = 0.0f;
     run->filter.filter.drift = 0.0f;
     const float open = -1.0f;
+    if (run->fresh) return; /* every row will be */
     cpu_rows_fill(&run->data->arrays, run->block_limits, 1, &open);
     if (run->row_limits != NULL)
         cpu_rows_fill(&run->data->arrays, run->row_limits, BLOCK_ROWS, &open);
@@ -138,6 +139,8 @@ static void pass_block(struct kmeans_run *run, struct kmeans_worker *worker, int
     int32_t rows = block_rows(run->rows, block);
     _Alignas(64) int32_t labels[BLOCK_ROWS];
     struct filter_limits limits;
+    for (int32_t i = 0; run->fresh && i < BLOCK_ROWS; i++)
+        old[i] = -1;
     worker->looked += rows;
     worker->wide.near_ties += filter_block(run->kernels, filter, x, rows, labels, &limits);
     for (int32_t i = 0; index != NULL && i < rows; i++)
@@ -203,7 +206,7 @@ static void pass_rows(struct kmeans_run *run, struct kmeans_worker *worker, int6
 
 static bool settled(const struct kmeans_run *run, int64_t block)
 {
-    return run->block_limits[block] > run->drift_above;
+    return !run->fresh && run->block_limits[block] > run->drift_above;
 }
 
 static int64_t task_end(const struct kmeans_run *run, int64_t task)
@@ -220,7 +223,7 @@ static void pass_task(void *arg, int64_t task, int worker_index)
     for (int64_t b = first; b < task_end(run, task); b++) {
         if (b > first) cpu_rows_passed(&run->data->arrays, first, b - 1);
         if (settled(run, b)) continue;
-        if (run->row_limits != NULL)
+        if (run->row_limits != NULL && !run->fresh)
             pass_rows(run, worker, b);
         else
             pass_block(run, worker, b, &run->filter.filter, NULL);
@@ -312,6 +315,7 @@ void cpu_pass(struct kmeans_run *run)
                                      .finish = finish_gathered,
                                      .wanted = wants_window,
                                      .arg = run});
+    run->fresh = false;
     for (int i = 0; i < run->threads; i++)
         merge_worker(run, &run->workers[i]);
 }

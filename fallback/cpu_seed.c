@@ -52,7 +52,6 @@ int cpu_seed_begin(struct kmeans_run *run, struct spot_error *err)
 {
     struct backend_data *data = run->data;
     struct kmeans_seeding *s = &run->seeding;
-    const float far = INFINITY;
     int status = SPOT_OK;
     if (s->nearest == NULL)
         SPOT_TRY(cpu_rows_alloc(&data->arrays, BLOCK_ROWS * sizeof *s->nearest,
@@ -62,10 +61,7 @@ int cpu_seed_begin(struct kmeans_run *run, struct spot_error *err)
                                 "the seeding distances", &s->terms, err));
     if (s->prefix == NULL) s->prefix = spot_alloc(pick_tasks(data), sizeof *s->prefix);
     if (s->prefix == NULL) return spot_fail_memory(err, "the seeding distances");
-    cpu_rows_fill(&data->arrays, s->nearest, BLOCK_ROWS, &far);
-    /* Filling is on a centre from the start, so it never has a potential. */
-    for (int64_t i = data->rows; i < data->blocks * BLOCK_ROWS; i++)
-        s->nearest[i] = 0.0f;
+    s->fresh = true;
     s->seeded = s->pending = false;
     s->tried = 0;
 out:
@@ -153,6 +149,18 @@ static void approach(float *nearest, const float *d2)
         nearest[i] = d2[i] < nearest[i] ? d2[i] : nearest[i];
 }
 
+/* A block's distances, infinite before the first centre. Filling is on a centre from the start, so
+ * it never has a potential. */
+static float *nearest_of(const struct kmeans_run *run, int64_t block)
+{
+    const struct kmeans_seeding *s = &run->seeding;
+    const int32_t rows = block_rows(run->data, block);
+    float *nearest = s->nearest + block * BLOCK_ROWS;
+    for (int32_t i = 0; s->fresh && i < BLOCK_ROWS; i++)
+        nearest[i] = i < rows ? INFINITY : 0.0f;
+    return nearest;
+}
+
 /* The centre taken last comes first among the points, where it is still pending. */
 static void try_task(void *arg, int64_t task, int worker)
 {
@@ -166,9 +174,10 @@ static void try_task(void *arg, int64_t task, int worker)
     for (int32_t p = 0; p < s->tried; p++)
         sums[p] = int128_from(0);
     for (int64_t b = task * TASK_BLOCKS; b < task_end(data, task); b++) {
+        float *nearest = nearest_of(run, b);
         run->kernels->distances(data_block(data, b), data->columns, points, s->tried + 1 - first,
                                 d2);
-        if (s->pending) approach(s->nearest + b * BLOCK_ROWS, d2);
+        if (s->pending) approach(nearest, d2);
         add_potentials(run, b, d2 + (1 - first) * BLOCK_ROWS, s->tried, sums);
         cpu_rows_passed(&data->arrays, task * TASK_BLOCKS, b);
     }
@@ -182,7 +191,7 @@ static void try_points(struct kmeans_run *run)
     cpu_rows_pass(
         &run->data->arrays,
         &(struct row_pass){.task_blocks = TASK_BLOCKS, .work = work, .task = try_task, .arg = run});
-    run->seeding.pending = false;
+    run->seeding.pending = run->seeding.fresh = false;
 }
 
 int cpu_seed_try(struct kmeans_run *run, int32_t count, const int64_t *rows, struct int128 *totals,
@@ -229,9 +238,6 @@ int cpu_seed_take(struct kmeans_run *run, int64_t row, struct spot_error *err)
 
 /* ---- Many centres at once ------------------------------------------------------------------- */
 
-/* Points that go through a block together. */
-enum { POINTS = 8 };
-
 struct taking {
     struct kmeans_run *run;
     int32_t count;
@@ -243,18 +249,12 @@ static void take_task(void *arg, int64_t task, int worker)
     const struct taking *taking = arg;
     struct kmeans_run *run = taking->run;
     const struct backend_data *data = run->data;
-    _Alignas(64) float d2[POINTS * BLOCK_ROWS];
     struct int128 sum = int128_from(0);
     (void)worker;
     for (int64_t b = task * TASK_BLOCKS; b < task_end(data, task); b++) {
-        float *nearest = run->seeding.nearest + b * BLOCK_ROWS;
-        for (int32_t p = 0; p < taking->count; p += POINTS) {
-            int32_t count = taking->count - p < POINTS ? taking->count - p : POINTS;
-            run->kernels->distances(data_block(data, b), data->columns,
-                                    taking->points + (int64_t)p * data->columns, count, d2);
-            for (int32_t i = 0; i < count; i++)
-                approach(nearest, d2 + i * BLOCK_ROWS);
-        }
+        float *nearest = nearest_of(run, b);
+        run->kernels->approach(data_block(data, b), data->columns, taking->points, taking->count,
+                               nearest);
         add_potentials(run, b, nearest, 1, &sum);
         cpu_rows_passed(&data->arrays, task * TASK_BLOCKS, b);
     }
@@ -270,6 +270,7 @@ static struct int128 take_points(struct kmeans_run *run, int32_t count, const fl
     cpu_rows_pass(&data->arrays,
                   &(struct row_pass){
                       .task_blocks = TASK_BLOCKS, .work = work, .task = take_task, .arg = &taking});
+    run->seeding.fresh = false;
     struct int128 total = int128_from(0);
     for (int64_t task = 0; task < data->tasks; task++)
         total = int128_add(total, run->seeding.prefix[task]);
@@ -393,11 +394,9 @@ static void round_terms(struct kmeans_run *run)
 static void approach_task(struct kmeans_run *run, int64_t task)
 {
     const struct backend_data *data = run->data;
-    _Alignas(64) float d2[BLOCK_ROWS];
-    for (int64_t b = task * TASK_BLOCKS; b < task_end(data, task); b++) {
-        run->kernels->distances(data_block(data, b), data->columns, run->seeding.points, 1, d2);
-        approach(run->seeding.nearest + b * BLOCK_ROWS, d2);
-    }
+    for (int64_t b = task * TASK_BLOCKS; b < task_end(data, task); b++)
+        run->kernels->approach(data_block(data, b), data->columns, run->seeding.points, 1,
+                               run->seeding.nearest + b * BLOCK_ROWS);
 }
 
 /* How far a walk over the prefix sums has come: `before` is the sum of all rows before `row`. */

@@ -307,9 +307,8 @@ static void scores_avx2(const struct kmeans_filter *filter, const float *x, int3
 
 /* Distances of 16 rows to `count` (a literal) points, the reference's bit for bit. */
 ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *points, int count,
-                                 float *d2)
+                                 __m256 sum[4][TILE_VECTORS])
 {
-    __m256 sum[4][TILE_VECTORS];
     for (int p = 0; p < count; p++)
         for (int v = 0; v < TILE_VECTORS; v++)
             sum[p][v] = _mm256_setzero_ps();
@@ -321,9 +320,41 @@ ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *p
                 sum[p][v] = _mm256_fmadd_ps(difference, difference, sum[p][v]);
             }
         }
+}
+
+ALWAYS_INLINE void store_tile(const float *x, int32_t columns, const float *points, int count,
+                              float *d2)
+{
+    __m256 sum[4][TILE_VECTORS];
+    distance_tile(x, columns, points, count, sum);
     for (int p = 0; p < count; p++)
         for (int v = 0; v < TILE_VECTORS; v++)
             _mm256_storeu_ps(d2 + p * BLOCK_ROWS + v * LANES, sum[p][v]);
+}
+
+ALWAYS_INLINE void approach_tile(const float *x, int32_t columns, const float *points, int count,
+                                 float *nearest)
+{
+    __m256 sum[4][TILE_VECTORS];
+    distance_tile(x, columns, points, count, sum);
+    for (int v = 0; v < TILE_VECTORS; v++) {
+        __m256 least = _mm256_load_ps(nearest + v * LANES);
+        for (int p = 0; p < count; p++)
+            least = _mm256_min_ps(sum[p][v], least);
+        _mm256_store_ps(nearest + v * LANES, least);
+    }
+}
+
+static void approach_avx2(const float *x, int32_t columns, const float *points, int32_t count,
+                          float *nearest)
+{
+    for (; count > 0; count -= 4, points += 4 * (int64_t)columns)
+        for (int i = 0; i < BLOCK_ROWS; i += TILE_VECTORS * LANES) {
+            if (count >= 4) approach_tile(x + i, columns, points, 4, nearest + i);
+            if (count == 3) approach_tile(x + i, columns, points, 3, nearest + i);
+            if (count == 2) approach_tile(x + i, columns, points, 2, nearest + i);
+            if (count == 1) approach_tile(x + i, columns, points, 1, nearest + i);
+        }
 }
 
 static void distances_avx2(const float *x, int32_t columns, const float *points, int32_t count,
@@ -331,10 +362,10 @@ static void distances_avx2(const float *x, int32_t columns, const float *points,
 {
     for (; count > 0; count -= 4, points += 4 * (int64_t)columns, d2 += 4 * BLOCK_ROWS)
         for (int i = 0; i < BLOCK_ROWS; i += TILE_VECTORS * LANES) {
-            if (count >= 4) distance_tile(x + i, columns, points, 4, d2 + i);
-            if (count == 3) distance_tile(x + i, columns, points, 3, d2 + i);
-            if (count == 2) distance_tile(x + i, columns, points, 2, d2 + i);
-            if (count == 1) distance_tile(x + i, columns, points, 1, d2 + i);
+            if (count >= 4) store_tile(x + i, columns, points, 4, d2 + i);
+            if (count == 3) store_tile(x + i, columns, points, 3, d2 + i);
+            if (count == 2) store_tile(x + i, columns, points, 2, d2 + i);
+            if (count == 1) store_tile(x + i, columns, points, 1, d2 + i);
         }
 }
 
@@ -519,6 +550,7 @@ const struct kmeans_kernels *kmeans_kernels_avx2(void)
         .unsettled = unsettled_avx2,
         .move_rows = move_rows_avx2,
         .distances = distances_avx2,
+        .approach = approach_avx2,
         .potentials = potentials_avx2,
         .near_box = near_box_avx2,
         .moments = moments_avx2,

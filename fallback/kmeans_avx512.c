@@ -325,14 +325,13 @@ static uint64_t move_rows_avx512(const float *x, int32_t columns, const double *
 
 /* Distances of all 64 rows to `count` (a literal) points, the reference's bit for bit. */
 ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *points, int count,
-                                 float *d2)
+                                 bool fetch, __m512 sum[4][VECTORS])
 {
-    __m512 sum[4][VECTORS];
     for (int p = 0; p < count; p++)
         for (int v = 0; v < VECTORS; v++)
             sum[p][v] = _mm512_setzero_ps();
     for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS) {
-        for (int v = 0; v < VECTORS; v++)
+        for (int v = 0; fetch && v < VECTORS; v++)
             _mm_prefetch((const char *)(x + (int64_t)columns * BLOCK_ROWS + v * LANES),
                          _MM_HINT_T0);
         for (int p = 0; p < count; p++) {
@@ -343,6 +342,13 @@ ALWAYS_INLINE void distance_tile(const float *x, int32_t columns, const float *p
             }
         }
     }
+}
+
+ALWAYS_INLINE void store_tile(const float *x, int32_t columns, const float *points, int count,
+                              float *d2)
+{
+    __m512 sum[4][VECTORS];
+    distance_tile(x, columns, points, count, true, sum);
     for (int p = 0; p < count; p++)
         for (int v = 0; v < VECTORS; v++)
             _mm512_storeu_ps(d2 + p * BLOCK_ROWS + v * LANES, sum[p][v]);
@@ -352,10 +358,35 @@ static void distances_avx512(const float *x, int32_t columns, const float *point
                              float *d2)
 {
     for (; count >= 4; count -= 4, points += 4 * (int64_t)columns, d2 += 4 * BLOCK_ROWS)
-        distance_tile(x, columns, points, 4, d2);
-    if (count == 3) distance_tile(x, columns, points, 3, d2);
-    if (count == 2) distance_tile(x, columns, points, 2, d2);
-    if (count == 1) distance_tile(x, columns, points, 1, d2);
+        store_tile(x, columns, points, 4, d2);
+    if (count == 3) store_tile(x, columns, points, 3, d2);
+    if (count == 2) store_tile(x, columns, points, 2, d2);
+    if (count == 1) store_tile(x, columns, points, 1, d2);
+}
+
+ALWAYS_INLINE void approach_tile(const float *x, int32_t columns, const float *points, int count,
+                                 bool fetch, float *nearest)
+{
+    __m512 sum[4][VECTORS];
+    distance_tile(x, columns, points, count, fetch, sum);
+    for (int v = 0; v < VECTORS; v++) {
+        __m512 least = _mm512_load_ps(nearest + v * LANES);
+        for (int p = 0; p < count; p++)
+            least = _mm512_min_ps(sum[p][v], least);
+        _mm512_store_ps(nearest + v * LANES, least);
+    }
+}
+
+static void approach_avx512(const float *x, int32_t columns, const float *points, int32_t count,
+                            float *nearest)
+{
+    if (count >= 4) approach_tile(x, columns, points, 4, true, nearest);
+    for (int32_t p = 4; p + 4 <= count; p += 4)
+        approach_tile(x, columns, points + (int64_t)p * columns, 4, false, nearest);
+    points += (int64_t)(count / 4 * 4) * columns;
+    if (count % 4 == 3) approach_tile(x, columns, points, 3, true, nearest);
+    if (count % 4 == 2) approach_tile(x, columns, points, 2, true, nearest);
+    if (count % 4 == 1) approach_tile(x, columns, points, 1, true, nearest);
 }
 
 /* The conversion rounds to nearest even. */
@@ -388,9 +419,50 @@ static void potentials_avx512(const float *nearest, const float *d2, int32_t cou
     }
 }
 
+/* With up to 16 centres, a column of which fits two registers. */
+static void few_own_distances(const struct kmeans_filter *filter, const float *x,
+                              const int32_t *labels, double *d2)
+{
+    const int32_t columns = filter->columns, above = filter->k > 8 ? filter->k - 8 : 0;
+    const __mmask8 low_lanes = (__mmask8)(filter->k < 8 ? (1 << filter->k) - 1 : 0xff);
+    const __mmask8 high_lanes = (__mmask8)((1 << above) - 1);
+    const __m256i places =
+        _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(columns));
+    const __m512d zero = _mm512_setzero_pd();
+    __m512d sums[BLOCK_ROWS / 8];
+    __m512i own[BLOCK_ROWS / 8];
+#pragma GCC unroll 8
+    for (int v = 0; v < BLOCK_ROWS / 8; v++) {
+        own[v] = _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(labels + v * 8)));
+        sums[v] = zero;
+    }
+    for (int32_t j = 0; j < columns; j++, x += BLOCK_ROWS) {
+        const double *column = filter->exact + j;
+        const __m512d low = _mm512_mask_i32gather_pd(zero, low_lanes, places, column, 8);
+        const __m512d high = above == 0 ? zero
+                                        : _mm512_mask_i32gather_pd(zero, high_lanes, places,
+                                                                   column + 8L * columns, 8);
+        const __m512d offset = _mm512_set1_pd(filter->offset[j]);
+#pragma GCC unroll 8
+        for (int v = 0; v < BLOCK_ROWS / 8; v++) {
+            __m512d row = _mm512_add_pd(_mm512_cvtps_pd(_mm256_load_ps(x + v * 8)), offset);
+            __m512d centre = _mm512_permutex2var_pd(low, own[v], high);
+            __m512d difference = _mm512_sub_pd(row, centre);
+            sums[v] = _mm512_add_pd(sums[v], _mm512_mul_pd(difference, difference));
+        }
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < BLOCK_ROWS / 8; v++)
+        _mm512_storeu_pd(d2 + v * 8, sums[v]);
+}
+
 static void own_distances_avx512(const struct kmeans_filter *filter, const float *x,
                                  const int32_t *labels, double *d2)
 {
+    if (filter->k <= 16) {
+        few_own_distances(filter, x, labels, d2);
+        return;
+    }
     const __m512i columns = _mm512_set1_epi64(filter->columns);
     for (int i = 0; i < BLOCK_ROWS; i += 8) {
         __m256i label = _mm256_loadu_si256((const __m256i *)(labels + i));
@@ -520,6 +592,7 @@ const struct kmeans_kernels *kmeans_kernels_avx512(void)
         .unsettled = unsettled_avx512,
         .move_rows = move_rows_avx512,
         .distances = distances_avx512,
+        .approach = approach_avx512,
         .potentials = potentials_avx512,
         .near_box = near_box_avx512,
         .moments = moments_avx512,
@@ -543,6 +616,7 @@ const struct kmeans_kernels *kmeans_kernels_amx(void)
         .unsettled = unsettled_avx512,
         .move_rows = move_rows_avx512,
         .distances = distances_avx512,
+        .approach = approach_avx512,
         .potentials = potentials_avx512,
         .near_box = near_box_avx512,
         .moments = moments_avx512,

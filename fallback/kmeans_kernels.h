@@ -125,6 +125,11 @@ struct kmeans_kernels {
     void (*distances)(const float *x, int32_t columns, const float *points, int32_t count,
                       float *d2);
 
+    /* nearest[i] becomes the least of itself and these distances to `count` points; 64-byte
+     * aligned. */
+    void (*approach)(const float *x, int32_t columns, const float *points, int32_t count,
+                     float *nearest);
+
     /* Adds the potential of a block if point p were taken: sums[p] += sum_i mass_i *
      * rint(scale * min(nearest[i], d2[p * BLOCK_ROWS + i])). mass (BLOCK_ROWS), each below 2^32, or
      * NULL for 1. The caller makes sure that no rounded term exceeds 2^50. */

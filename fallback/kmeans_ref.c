@@ -89,6 +89,17 @@ static void distances_ref(const float *x, int32_t columns, const float *points, 
                 squared_distance_float32(x + i, BLOCK_ROWS, points + (int64_t)p * columns, columns);
 }
 
+static void approach_ref(const float *x, int32_t columns, const float *points, int32_t count,
+                         float *nearest)
+{
+    for (int32_t p = 0; p < count; p++)
+        for (int32_t i = 0; i < BLOCK_ROWS; i++) {
+            const float d2 =
+                squared_distance_float32(x + i, BLOCK_ROWS, points + (int64_t)p * columns, columns);
+            nearest[i] = d2 < nearest[i] ? d2 : nearest[i];
+        }
+}
+
 static void potentials_ref(const float *nearest, const float *d2, int32_t count, double scale,
                            const int64_t *mass, struct int128 *sums)
 {
@@ -146,6 +157,7 @@ const struct kmeans_kernels *kmeans_kernels_ref(void)
         .unsettled = unsettled_ref,
         .move_rows = move_rows_ref,
         .distances = distances_ref,
+        .approach = approach_ref,
         .potentials = potentials_ref,
         .near_box = near_box_ref,
         .moments = moments_ref,

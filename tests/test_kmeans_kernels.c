@@ -466,6 +466,29 @@ static void distances_are_bit_equal(void)
     }
 }
 
+static void least_distances_are_bit_equal(void)
+{
+    static float points[MAX_POINTS * MAX_D];
+    static _Alignas(64) float truth[BLOCK_ROWS], out[BLOCK_ROWS + GUARD];
+    const struct kmeans_kernels *variants[3];
+    const int variants_found = find_variants(variants);
+    for (int a = 0; a < DIMENSIONS; a++) {
+        make_blobs(dimensions[a], 5, 10.0);
+        for (int32_t i = 0; i < MAX_POINTS * problem.d; i++)
+            points[i] = (float)(10.0 * uniform());
+        for (int32_t count = 1; count <= MAX_POINTS; count++)
+            for (int v = 1; v < variants_found; v++) {
+                memset(out, 0xa5, sizeof out);
+                for (int32_t i = 0; i < BLOCK_ROWS; i++)
+                    truth[i] = out[i] = i % 5 == 0 ? 0.5f : INFINITY;
+                kmeans_kernels_ref()->approach(problem.x, problem.d, points, count, truth);
+                variants[v]->approach(problem.x, problem.d, points, count, out);
+                CU_ASSERT_EQUAL(memcmp(out, truth, sizeof truth), 0);
+                CU_ASSERT_EQUAL(guards_hurt(out + BLOCK_ROWS, out + BLOCK_ROWS, GUARD * 4), 0);
+            }
+    }
+}
+
 /* Random distances of up to `largest`, with halves to round, and some rows far away. */
 static void make_distances(float *nearest, float *d2, int32_t count, double largest)
 {
@@ -643,6 +666,7 @@ int main(int argc, char **argv)
         {"values beyond their limits are noticed", values_beyond_their_limits_are_noticed},
         {"scores are within their bound", scores_are_within_their_bound},
         {"distances are bit-equal", distances_are_bit_equal},
+        {"least distances are bit-equal", least_distances_are_bit_equal},
         {"potentials are equal", potentials_are_equal},
         {"moments are equal", moments_are_equal},
         {"own distances are bit-equal", own_distances_are_bit_equal},
