@@ -109,7 +109,7 @@ class ForestRows(ctypes.Structure):
                 ("columns", c_int32)]
 
 
-FOREST_OUTPUTS = {"value": 0, "margin": 1, "label": 2, "leaf": 3}
+FOREST_OUTPUTS = {"value": 0, "margin": 1, "label": 2, "leaf": 3, "contributions": 4}
 
 
 class Forest:

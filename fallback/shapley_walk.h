@@ -26,20 +26,20 @@ static inline void shapley_split(const struct forest *forest, int64_t node,
             goes[l] = x[l] != x[l] ? missing : x[l] <= threshold ? 1.0 : 0.0;
 }
 
-/* Down an edge whose feature is new on the path. */
+/* Down an edge whose feature is new on the path; value is a leaf's, or 1. */
 static inline void shapley_enter_new(const struct shapley_point *point, int32_t points,
-                                     const double *restrict passes, const double *restrict parent,
-                                     double *restrict product)
+                                     double value, const double *restrict passes,
+                                     const double *restrict parent, double *restrict product)
 {
     for (int32_t p = 0; p < points; p++, parent += SHAPLEY_LANES, product += SHAPLEY_LANES) {
         const double yes = point[p].passes, no = point[p].fails;
         for (int l = 0; l < SHAPLEY_LANES; l++)
-            product[l] = parent[l] * (passes[l] > 0.0 ? yes : no);
+            product[l] = parent[l] * (passes[l] > 0.0 ? yes : no) * value;
     }
 }
 
 static inline void shapley_enter_again(const struct shapley_point *point, int32_t points,
-                                       double share, const double *restrict passes,
+                                       double share, double value, const double *restrict passes,
                                        const double *restrict passed, const double *restrict parent,
                                        double *restrict product)
 {
@@ -47,21 +47,37 @@ static inline void shapley_enter_again(const struct shapley_point *point, int32_
         const double yes = point[p].passes, no = point[p].fails;
         for (int l = 0; l < SHAPLEY_LANES; l++) {
             const double fails = passed[l] > 0.0 ? no : share;
-            product[l] = parent[l] * (passes[l] > 0.0 ? yes : fails);
+            product[l] = parent[l] * (passes[l] > 0.0 ? yes : fails) * value;
         }
     }
 }
 
-/* Up again: what the sum below the edge gives its feature. */
-static inline void shapley_gather(const struct shapley_point *point, int32_t points,
+/* Up again: what the sum below the edge gives its feature and adds to the parent's sum, which the
+ * left child, the first, begins. */
+static inline void shapley_gather(const struct shapley_point *point, int32_t points, bool first,
                                   const double *restrict passes, const double *restrict passed,
-                                  const double *restrict sum, double *restrict phi)
+                                  const double *restrict sum, double *restrict parent,
+                                  double *restrict phi)
 {
-    for (int32_t p = 0; p < points; p++, sum += SHAPLEY_LANES) {
+    for (int32_t p = 0; p < points; p++, sum += SHAPLEY_LANES, parent += SHAPLEY_LANES) {
         const double yes = point[p].gains, no = point[p].loses;
         for (int l = 0; l < SHAPLEY_LANES; l++) {
-            const double fails = passed == NULL || passed[l] > 0.0 ? no : 0.0;
+            const double fails = passed[l] > 0.0 ? no : 0.0;
             phi[l] += (passes[l] > 0.0 ? yes : fails) * sum[l];
+            parent[l] = first ? sum[l] : parent[l] + sum[l];
+        }
+    }
+}
+
+static inline void shapley_gather_new(const struct shapley_point *point, int32_t points, bool first,
+                                      const double *restrict passes, const double *restrict sum,
+                                      double *restrict parent, double *restrict phi)
+{
+    for (int32_t p = 0; p < points; p++, sum += SHAPLEY_LANES, parent += SHAPLEY_LANES) {
+        const double yes = point[p].gains, no = point[p].loses;
+        for (int l = 0; l < SHAPLEY_LANES; l++) {
+            phi[l] += (passes[l] > 0.0 ? yes : no) * sum[l];
+            parent[l] = first ? sum[l] : parent[l] + sum[l];
         }
     }
 }
@@ -78,11 +94,12 @@ static inline void shapley_enter(const struct shapley_tree *tree, const struct s
     for (int l = 0; l < SHAPLEY_LANES; l++)
         passes[l] = (node->left ? goes[l] : 1.0 - goes[l]) * passed[l];
     const double *parent = room->products + (d - 1) * level;
-    double *product = room->products + d * level;
+    double *product = (node->leaf ? room->sums : room->products) + d * level;
+    const double value = node->leaf ? node->value : 1.0;
     if (node->before == 0)
-        shapley_enter_new(point, tree->points_count, passes, parent, product);
+        shapley_enter_new(point, tree->points_count, value, passes, parent, product);
     else
-        shapley_enter_again(point, tree->points_count, node->share, passes, passed, parent,
+        shapley_enter_again(point, tree->points_count, node->share, value, passes, passed, parent,
                             product);
 }
 
@@ -93,15 +110,14 @@ static inline void shapley_leave(const struct shapley_tree *tree, const struct s
     const struct shapley_point *point = tree->points + (int64_t)n * tree->points_count;
     const int64_t d = node->depth, level = (int64_t)tree->points_count * SHAPLEY_LANES;
     const double *passes = room->passes + d * SHAPLEY_LANES;
-    const double *passed = node->before == 0 ? NULL : room->passes + node->before * SHAPLEY_LANES;
-    const double *restrict sum = room->sums + d * level;
-    double *restrict parent = room->sums + (d - 1) * level;
-    shapley_gather(point, tree->points_count, passes, passed, sum,
-                   phi + (int64_t)node->feature * SHAPLEY_LANES);
-    for (int64_t i = 0; node->left && i < level; i++)
-        parent[i] = sum[i];
-    for (int64_t i = 0; !node->left && i < level; i++)
-        parent[i] += sum[i];
+    const double *passed = room->passes + node->before * SHAPLEY_LANES;
+    const double *sum = room->sums + d * level;
+    double *parent = room->sums + (d - 1) * level;
+    double *gained = phi + (int64_t)node->feature * SHAPLEY_LANES;
+    if (node->before == 0)
+        shapley_gather_new(point, tree->points_count, node->left, passes, sum, parent, gained);
+    else
+        shapley_gather(point, tree->points_count, node->left, passes, passed, sum, parent, gained);
 }
 
 static inline void shapley_walk(const struct forest *forest, const struct shapley_tree *tree,
@@ -123,10 +139,6 @@ static inline void shapley_walk(const struct forest *forest, const struct shaple
                           room->goes + d * SHAPLEY_LANES);
             continue;
         }
-        const double *restrict product = room->products + d * level;
-        double *restrict sum = room->sums + d * level;
-        for (int64_t i = 0; i < level; i++)
-            sum[i] = product[i] * node->value;
         const int64_t next = n + 1 < tree->count ? tree->nodes[n + 1].depth : 1;
         for (int64_t e = d; e >= next && e > 0; e--)
             shapley_leave(tree, room, room->path[e], phi);
