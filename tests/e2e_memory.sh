@@ -72,6 +72,7 @@ both 24 train kmeans --input few.npy --k 4 --compact off --max-iter 4
 both 24 train kmeans --input rows.npy --k 5 --mini-batch 5000 --max-iter 2
 both 24 train gmm --input rows.npy --k 3 --max-iter 3
 both 24 train gmm --input rows.npy --k 3 --covariance diag --max-iter 3 --init random
+both 24 train gmm --input rows.npy --k 2 --covariance diag --n-init 4 --max-iter 2
 both 24 train gmm --input few.npy --k 2 --covariance diag --max-iter 3
 both 36 train kmeans --input rows.csv --sample-weight w --k 5
 both 36 train gmm --input rows.csv --sample-weight w --k 2 --covariance tied --max-iter 2

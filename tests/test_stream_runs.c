@@ -134,6 +134,96 @@ static void test_shared_passes(void)
     shares(&weighted, SPOT_INIT_KMEANS_PARALLEL, 1);
 }
 
+/* ---- Mixtures ------------------------------------------------------------------------------- */
+
+static int same_mixture(const spot_gmm *a, const spot_gmm *b)
+{
+    const struct spot_gmm_result *x = spot_gmm_result(a), *y = spot_gmm_result(b);
+    const size_t cells = (size_t)x->k * COLUMNS;
+    return x->best_run == y->best_run && x->iterations == y->iterations &&
+           memcmp(&x->lower_bound, &y->lower_bound, sizeof(double)) == 0 &&
+           memcmp(&x->log_likelihood, &y->log_likelihood, sizeof(double)) == 0 &&
+           memcmp(x->means, y->means, cells * sizeof(double)) == 0;
+}
+
+static spot_gmm *mix(spot_engine *engine, const struct spot_gmm_options *options)
+{
+    const struct spot_matrix data = plain_rows();
+    spot_gmm *model = NULL;
+    struct spot_error err = {0};
+    int status = spot_gmm_fit(engine, &data, options, &model, &err);
+    if (status < 0) printf("\n%s\n", err.message);
+    CU_ASSERT_EQUAL_FATAL(status, SPOT_OK);
+    return model;
+}
+
+static void test_mixtures(void)
+{
+    struct watch watch;
+    struct spot_gmm_options options = spot_gmm_defaults();
+    options.k = 4;
+    options.max_iter = 4;
+    options.tol = 0;
+    options.covariance = SPOT_GMM_DIAG;
+    for (int init = SPOT_GMM_INIT_KMEANS; init <= SPOT_GMM_INIT_ROWS; init++) {
+        options.init = (enum spot_gmm_init)init;
+        options.n_init = 6;
+        spot_engine *engine = watched_engine(0, 2, &watch);
+        spot_gmm *resident = mix(engine, &options);
+        spot_engine_close(engine);
+        engine = watched_engine(ROOM, 3, &watch);
+        spot_gmm *streamed = mix(engine, &options);
+        CU_ASSERT(same_mixture(resident, streamed));
+        const int64_t all = watch.passes;
+        spot_engine_close(engine);
+        options.n_init = 1;
+        engine = watched_engine(ROOM, 2, &watch);
+        spot_gmm_free(mix(engine, &options));
+        CU_ASSERT(watch.passes > 4);
+        /* KMeans takes as long as it takes; the slowest of six decides. */
+        if (init != SPOT_GMM_INIT_KMEANS) CU_ASSERT(all <= watch.passes + 2);
+        CU_ASSERT(all < 4 * watch.passes);
+        spot_engine_close(engine);
+        spot_gmm_free(resident);
+        spot_gmm_free(streamed);
+    }
+}
+
+/* Every run goes on, in memory or not. */
+static void test_mixtures_stop(void)
+{
+    const struct spot_matrix data = plain_rows();
+    struct watch watch;
+    struct spot_gmm_options options = spot_gmm_defaults();
+    options.k = 3;
+    options.max_iter = 4;
+    options.tol = 0;
+    options.n_init = 3;
+    options.init = SPOT_GMM_INIT_ROWS;
+    options.covariance = SPOT_GMM_SPHERICAL;
+    spot_engine *engine = watched_engine(0, 2, &watch);
+    spot_gmm *resident = mix(engine, &options), *model;
+    spot_engine_close(engine);
+    int status = SPOT_ESTOPPED, stop = 0;
+    for (; status == SPOT_ESTOPPED; stop += 3) {
+        options.checkpoint = spot_checkpoint_new();
+        engine = watched_engine(ROOM, 2, &watch);
+        watch.after = stop;
+        status = spot_gmm_fit(engine, &data, &options, &model, NULL);
+        spot_gmm_free(model);
+        spot_engine_close(engine);
+        if (stop == 6) CU_ASSERT(options.checkpoint->fits[0].head.count > 3 * 3 * COLUMNS);
+        engine = watched_engine(stop % 2 == 0 ? 0 : ROOM, 2, &watch);
+        model = mix(engine, &options);
+        CU_ASSERT(same_mixture(resident, model));
+        spot_gmm_free(model);
+        spot_engine_close(engine);
+        spot_checkpoint_free(options.checkpoint);
+    }
+    CU_ASSERT(stop > 9);
+    spot_gmm_free(resident);
+}
+
 /* ---- Measures ------------------------------------------------------------------------------- */
 
 static int read_rows(void *arg, int64_t first, int64_t rows, float *out, double *out_weights,
@@ -313,6 +403,8 @@ int main(void)
 {
     const struct suite_test tests[] = {
         {"ten runs, the passes of one", test_shared_passes},
+        {"mixtures", test_mixtures},
+        {"mixtures, stopped", test_mixtures_stop},
         {"measures", test_measures},
         {"mini-batches", test_mini_batches},
         {"stopped at any moment", test_stops},

@@ -1,13 +1,11 @@
 /* Gaussian mixtures through the public interface: checks, several runs of EM of which the best is
  * kept, and scoring. */
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "models/gmm.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -112,21 +110,14 @@ static int32_t runs_of(const struct spot_gmm_options *options)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-static int open_sums(struct gmm_fit *fit, struct spot_error *err)
+static int open_constants(struct gmm_fit *fit, struct spot_error *err)
 {
     const int64_t k = fit->options->k, d = fit->matrix->columns;
     const bool tied = fit->options->covariance == SPOT_GMM_TIED;
-    int64_t squares = gmm_factor_count(fit->options->covariance, k, d);
-    fit->partial.components = spot_alloc(k, sizeof(double));
-    fit->partial.means = spot_alloc(k * d, sizeof(double));
-    fit->partial.squares = spot_alloc(tied ? 0 : squares, sizeof(double));
+    const int64_t squares = tied ? gmm_factor_count(SPOT_GMM_TIED, k, d) : 0;
     fit->constants.centre = spot_alloc_zero(d, sizeof(double));
-    fit->constants.scatter = spot_alloc_zero(tied ? squares : 0, sizeof(double));
-    if (fit->partial.components == NULL || fit->partial.means == NULL ||
-        fit->partial.squares == NULL || fit->constants.centre == NULL ||
-        fit->constants.scatter == NULL ||
-        gmm_parameters_open(&fit->current, fit->options->k, fit->matrix->columns,
-                            fit->options->covariance) < 0)
+    fit->constants.scatter = spot_alloc_zero(squares, sizeof(double));
+    if (fit->constants.centre == NULL || fit->constants.scatter == NULL)
         return spot_fail_memory(err, "the components");
     return SPOT_OK;
 }
@@ -134,20 +125,18 @@ static int open_sums(struct gmm_fit *fit, struct spot_error *err)
 static int open_fit(struct gmm_fit *fit, struct spot_error *err)
 {
     int status = SPOT_OK;
-    const struct statistics *statistics = &fit->data.statistics;
+    const struct statistics *statistics = &fit->data->statistics;
     const struct fit_data_options opening = {.centres = fit->options->means,
                                              .k = fit->options->k,
                                              .compact = fit->options->compact,
                                              .batch_rows = fit->options->batch_rows};
-    SPOT_TRY(open_sums(fit, err));
-    SPOT_TRY(fit_data_open(&fit->data, fit->engine, fit->matrix, &opening, err));
+    SPOT_TRY(open_constants(fit, err));
+    SPOT_TRY(fit_data_open(fit->data, fit->engine, fit->matrix, &opening, err));
     const double unit = 1.0 / statistics->quantiser.weight_scale;
     fit->constants.weight = int128_to_double(statistics->weight) * unit;
     fit->constants.rows = (double)fit->matrix->rows;
     fit->constants.reg_covar = fit->options->reg_covar;
-    SPOT_TRY(fit->backend->open(fit->data.handle, fit->options->k,
-                                (enum mixture_covariance)fit->options->covariance, unit, &fit->run,
-                                err));
+    SPOT_TRY(gmm_run_open(fit, err));
     if (fit->options->covariance == SPOT_GMM_TIED) SPOT_TRY(gmm_measure_scatter(fit, err));
 out:
     return status;
@@ -155,92 +144,15 @@ out:
 
 static void close_fit(struct gmm_fit *fit)
 {
-    fit->backend->close(fit->run);
-    fit_data_close(&fit->data);
-    gmm_parameters_close(&fit->current);
-    free(fit->partial.components);
-    free(fit->partial.means);
-    free(fit->partial.squares);
+    gmm_parts_close(fit);
+    gmm_run_close(fit);
+    fit_data_close(fit->data);
     free(fit->constants.centre);
     free(fit->constants.scatter);
+    free(fit->begun);
 }
 
 /* ---- Fit ------------------------------------------------------------------------------------- */
-
-static int report(const struct gmm_fit *fit, struct spot_error *err)
-{
-    const struct spot_gmm_options *options = fit->options;
-    if (options->progress != NULL) {
-        const struct spot_gmm_progress progress = {.run = fit->run_index,
-                                                   .runs = fit->n_init,
-                                                   .iteration = fit->iterations,
-                                                   .max_iter = options->max_iter,
-                                                   .lower_bound = fit->lower_bound};
-        options->progress(options->progress_arg, &progress);
-    }
-    if (engine_is_stopped(fit->engine))
-        return spot_fail(err, SPOT_ESTOPPED, "stopped after %d iterations", (int)fit->iterations);
-    return SPOT_OK;
-}
-
-/* EM from fit->current to the end of a run. */
-static int iterate(struct gmm_fit *fit, const spot_gmm *best, struct spot_error *err)
-{
-    int status = SPOT_OK;
-    const struct spot_gmm_options *options = fit->options;
-    while (fit->iterations < options->max_iter && !fit->converged) {
-        const struct mixture_parameters parameters = gmm_view(&fit->current);
-        SPOT_TRY(fit->backend->pass(fit->run, &parameters, &fit->partial, err));
-        SPOT_TRY(gmm_update(&fit->current, &fit->partial, &fit->constants, err));
-        double before = fit->lower_bound;
-        fit->lower_bound = fit->partial.log_likelihood / fit->constants.weight;
-        fit->converged = fabs(fit->lower_bound - before) < options->tol;
-        fit->iterations++;
-        SPOT_TRY(report(fit, err));
-        SPOT_TRY(gmm_leave_in_time(fit, best, err));
-    }
-out:
-    return status;
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static int start_run(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err)
-{
-    const spot_gmm *warm = fit->options->warm_start;
-    const double started = now();
-    int status = gmm_start(fit, err);
-    model->result.init_seconds += now() - started;
-    fit->lower_bound = warm != NULL ? warm->result.lower_bound : -INFINITY;
-    fit->iterations = fit->converged = 0;
-    if (status >= 0) fit->stage = STAGE_ITERATING;
-    return status;
-}
-
-static int make_runs(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err)
-{
-    int status = SPOT_OK;
-    struct spot_gmm_result *best = &model->result;
-    for (; fit->run_index < fit->n_init; fit->run_index++, fit->stage = STAGE_START) {
-        if (fit->stage == STAGE_START) SPOT_TRY(start_run(fit, model, err));
-        SPOT_TRY(iterate(fit, model, err));
-        engine_log(fit->engine, SPOT_LOG_DEBUG, "run %d: %d iterations, lower bound %.12g",
-                   (int)fit->run_index, (int)fit->iterations, fit->lower_bound);
-        if (fit->run_index > 0 && !(fit->lower_bound > best->lower_bound)) continue;
-        gmm_parameters_copy(&model->parameters, &fit->current);
-        best->lower_bound = fit->lower_bound;
-        best->iterations = fit->iterations;
-        best->converged = fit->converged;
-        best->best_run = fit->run_index;
-    }
-out:
-    return status;
-}
 
 /* The final parameters' likelihood, which takes one more look at the rows. */
 static int judge(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err)
@@ -273,11 +185,12 @@ int spot_gmm_fit(spot_engine *engine, const struct spot_matrix *data,
     if (chosen < 0) return chosen;
     if (engine->tables->mixture == NULL)
         return spot_fail(err, SPOT_EDEVICE, "this device knows no Gaussian mixtures; use the cpu");
+    struct fit_data rows = {.engine = engine};
     struct gmm_fit fit = {.engine = engine,
                           .backend = engine->tables->mixture,
                           .options = options,
                           .matrix = data,
-                          .data.engine = engine,
+                          .data = &rows,
                           .n_init = runs_of(options)};
     SPOT_TRY(check_matrix(data, err));
     SPOT_TRY(check_options(options, data, err));
@@ -286,13 +199,14 @@ int spot_gmm_fit(spot_engine *engine, const struct spot_matrix *data,
         status = spot_fail_memory(err, "the model");
         goto out;
     }
+    fit.model = model;
     SPOT_TRY(open_fit(&fit, err));
-    SPOT_TRY(gmm_resume(&fit, model, err));
-    SPOT_TRY(make_runs(&fit, model, err));
+    SPOT_TRY(gmm_resume(&fit, err));
+    SPOT_TRY(gmm_fit_runs(&fit, err));
     SPOT_TRY(judge(&fit, model, err));
 out:
     if (status == SPOT_ESTOPPED || status == SPOT_OK) {
-        int left = gmm_leave(&fit, model, err);
+        int left = gmm_leave(&fit, err);
         if (left < 0) status = left;
     }
     close_fit(&fit);

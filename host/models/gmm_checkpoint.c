@@ -3,6 +3,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "models/gmm_fit.h"
 
 static const struct checkpoint_option gmm_option_words[] = {
@@ -71,17 +72,24 @@ static struct checkpoint_head head_of(const struct gmm_fit *fit)
         .columns = fit->matrix->columns,
         .options = {(uint64_t)options->covariance, start_hash(options, fit->matrix->columns),
                     (uint64_t)fit->n_init, (uint64_t)options->max_iter, real_word(options->tol),
-                    real_word(options->reg_covar), options->seed, fit->data.compacted.groups > 0},
+                    real_word(options->reg_covar), options->seed, fit->data->compacted.groups > 0},
     };
 }
 
-/* What a run that is done leaves, beside its parameters. */
-enum { BEST_WORDS = 4 };
+/* What a run that is done leaves, beside its parameters; and a later one that has begun, beside its
+ * parameters and lower bound. */
+enum { BEST_WORDS = 4, BEGUN_WORDS = 3 };
 
+/* Of the current run and the best one; those of later runs that have begun follow. */
 static int64_t words_of(const struct checkpoint_head *head, const struct gmm_parameters *p)
 {
     int64_t count = head->stage == STAGE_START ? 0 : parameter_words(p) + 1;
     return head->run == 0 ? count : count + parameter_words(p) + BEST_WORDS;
+}
+
+static int64_t begun_words(const struct gmm_fit *fit)
+{
+    return BEGUN_WORDS + parameter_words(&fit->current) + 1;
 }
 
 static bool get_best(const uint64_t **at, spot_gmm *model)
@@ -97,7 +105,69 @@ static bool get_best(const uint64_t **at, spot_gmm *model)
     return true;
 }
 
-int gmm_resume(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err)
+/* ---- Back ------------------------------------------------------------------------------------ */
+
+/* A later run's words; false where no run has such. */
+static bool get_run(const uint64_t *at, struct gmm_fit *run)
+{
+    int64_t figures[BEGUN_WORDS];
+    words_get(&at, figures, BEGUN_WORDS);
+    const bool good = figures[0] >= STAGE_START && figures[0] <= STAGE_ITERATING &&
+                      figures[1] >= 0 && figures[1] <= run->options->max_iter &&
+                      get_parameters(&at, &run->current);
+    run->stage = good ? (enum checkpoint_stage)figures[0] : STAGE_START;
+    run->iterations = (int32_t)figures[1];
+    run->converged = figures[2] != 0;
+    if (good) words_get(&at, &run->lower_bound, 1);
+    return good;
+}
+
+void gmm_take_begun(struct gmm_fit *fit, const struct gmm_fit *whole)
+{
+    const int64_t index = fit->run_index - whole->begun_first;
+    fit->stage = STAGE_START;
+    if (index < 0 || index >= whole->begun_count) return;
+    (void)get_run(whole->begun + index * begun_words(whole), fit);
+}
+
+/* The words after those of the current run and the best one. Work space: fit->current. */
+static bool get_begun(const uint64_t *at, struct gmm_fit *fit, int64_t count)
+{
+    const int64_t words = begun_words(fit);
+    if (count == 0) return true;
+    if (count < 0 || count % words != 0 || count / words > fit->n_init - 1 - fit->run_index)
+        return false;
+    fit->begun = spot_alloc(count, sizeof *fit->begun);
+    if (fit->begun == NULL) return false;
+    words_get(&at, fit->begun, count);
+    fit->begun_first = fit->run_index + 1;
+    fit->begun_count = (int32_t)(count / words);
+    for (int32_t i = 0; i < fit->begun_count; i++)
+        if (!get_run(fit->begun + i * words, fit)) return false;
+    return true;
+}
+
+static bool take_up(struct gmm_fit *fit, const struct checkpoint_fit *found)
+{
+    const struct checkpoint_head *head = &found->head;
+    const int64_t words = words_of(head, &fit->current);
+    if (head->run > fit->n_init || head->iterations > fit->options->max_iter ||
+        (head->run == fit->n_init && head->stage != STAGE_START) || head->count < words)
+        return false;
+    fit->run_index = (int32_t)head->run;
+    if (!get_begun(found->state + words, fit, head->count - words)) return false;
+    const uint64_t *at = found->state;
+    fit->stage = (enum checkpoint_stage)head->stage;
+    fit->iterations = (int32_t)head->iterations;
+    fit->converged = head->converged != 0;
+    if (head->stage != STAGE_START) {
+        if (!get_parameters(&at, &fit->current)) return false;
+        words_get(&at, &fit->lower_bound, 1);
+    }
+    return head->run == 0 || get_best(&at, fit->model);
+}
+
+int gmm_resume(struct gmm_fit *fit, struct spot_error *err)
 {
     const struct checkpoint_fit *found;
     if (fit->options->checkpoint == NULL) return SPOT_OK;
@@ -106,57 +176,84 @@ int gmm_resume(struct gmm_fit *fit, spot_gmm *model, struct spot_error *err)
     if (status < 0) return status;
     status = checkpoint_find(fit->options->checkpoint, &fit->head, gmm_option_words, &found, err);
     if (status < 0 || found == NULL) return status;
-    const struct checkpoint_head *head = &found->head;
-    const uint64_t *at = found->state;
-    bool good = head->run <= fit->n_init && head->iterations <= fit->options->max_iter &&
-                (head->run < fit->n_init || head->stage == STAGE_START) &&
-                head->count == words_of(head, &fit->current);
-    fit->run_index = (int32_t)head->run;
-    fit->stage = (enum checkpoint_stage)head->stage;
-    fit->iterations = (int32_t)head->iterations;
-    fit->converged = head->converged != 0;
-    if (good && head->stage != STAGE_START) {
-        good = get_parameters(&at, &fit->current);
-        words_get(&at, &fit->lower_bound, 1);
-    }
-    if (good && head->run > 0) good = get_best(&at, model);
-    if (!good) return checkpoint_refuse(fit->options->checkpoint, head->k, err);
-    checkpoint_log(fit->engine, head, fit->n_init);
+    if (!take_up(fit, found))
+        return checkpoint_refuse(fit->options->checkpoint, found->head.k, err);
+    checkpoint_log(fit->engine, &found->head, fit->n_init);
     return SPOT_OK;
 }
 
-int gmm_leave(struct gmm_fit *fit, const spot_gmm *model, struct spot_error *err)
+/* ---- There ----------------------------------------------------------------------------------- */
+
+/* How many runs after the current one have begun. */
+static int32_t later_runs(const struct gmm_fit *fit)
 {
-    const struct spot_gmm_result *best = &model->result;
+    const int32_t taken = fit->begun_first + fit->begun_count - 1 - fit->run_index;
+    int32_t later = fit->parts_count > 1 ? fit->parts_count - 1 : 0;
+    while (later > 0 && fit->parts[later].stage == STAGE_START)
+        later--;
+    return fit->begun_count > 0 && taken > later ? taken : later;
+}
+
+/* Run `later` after the current one. */
+static void put_begun(uint64_t **at, const struct gmm_fit *fit, int32_t later)
+{
+    const int64_t words = begun_words(fit);
+    if (later >= fit->parts_count) { /* taken from a checkpoint, and not yet its turn */
+        words_put(at, fit->begun + (fit->run_index + later - fit->begun_first) * words, words);
+        return;
+    }
+    const struct gmm_fit *run = &fit->parts[later];
+    const bool begun = run->stage != STAGE_START;
+    const int64_t figures[BEGUN_WORDS] = {run->stage, begun ? run->iterations : 0,
+                                          begun ? run->converged : 0};
+    const double zero = 0.0;
+    words_put(at, figures, BEGUN_WORDS);
+    if (begun) {
+        put_parameters(at, &run->current);
+        words_put(at, &run->lower_bound, 1);
+    }
+    for (int64_t i = BEGUN_WORDS; i < words && !begun; i++)
+        words_put(at, &zero, 1);
+}
+
+int gmm_leave(struct gmm_fit *fit, struct spot_error *err)
+{
+    const struct gmm_fit *run = fit->parts_count > 0 ? &fit->parts[0] : fit;
     struct checkpoint_head *head = &fit->head;
     uint64_t *at;
     /* Nothing to leave: not yet compared with what is there, or before the start of a run. */
-    if (head->k == 0 || (fit->run_index == 0 && fit->stage == STAGE_START)) return SPOT_OK;
-    const bool running = fit->stage != STAGE_START;
+    if (head->k == 0) return SPOT_OK;
+    const struct spot_gmm_result *best = &fit->model->result;
+    const int32_t later = later_runs(fit);
+    if (fit->run_index == 0 && run->stage == STAGE_START && later == 0) return SPOT_OK;
+    const bool running = run->stage != STAGE_START;
     head->run = fit->run_index;
-    head->stage = fit->stage;
-    head->iterations = running ? fit->iterations : 0;
-    head->converged = running ? fit->converged : 0;
-    head->count = words_of(head, &fit->current);
+    head->stage = run->stage;
+    head->iterations = running ? run->iterations : 0;
+    head->converged = running ? run->converged : 0;
+    head->count = words_of(head, &fit->current) + later * begun_words(fit);
     int status = checkpoint_put(fit->options->checkpoint, head, &at, err);
     if (status < 0) return status;
     if (running) {
-        put_parameters(&at, &fit->current);
-        words_put(&at, &fit->lower_bound, 1);
+        put_parameters(&at, &run->current);
+        words_put(&at, &run->lower_bound, 1);
     }
     if (fit->run_index > 0) {
         const int64_t figures[BEST_WORDS - 1] = {best->iterations, best->converged, best->best_run};
-        put_parameters(&at, &model->parameters);
+        put_parameters(&at, &fit->model->parameters);
         words_put(&at, &best->lower_bound, 1);
         words_put(&at, figures, BEST_WORDS - 1);
     }
+    for (int32_t i = 1; i <= later; i++)
+        put_begun(&at, fit, i);
     return SPOT_OK;
 }
 
-int gmm_leave_in_time(struct gmm_fit *fit, const spot_gmm *model, struct spot_error *err)
+int gmm_leave_in_time(struct gmm_fit *part, struct spot_error *err)
 {
+    struct gmm_fit *fit = part->whole != NULL ? part->whole : part;
     if (!checkpoint_is_due(fit->options->checkpoint)) return SPOT_OK;
-    int status = gmm_leave(fit, model, err);
+    int status = gmm_leave(fit, err);
     if (status == SPOT_OK) checkpoint_write(fit->options->checkpoint, fit->engine);
     return status;
 }

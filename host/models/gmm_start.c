@@ -38,9 +38,9 @@ int gmm_measure_scatter(struct gmm_fit *fit, struct spot_error *err)
     if (whole.means == NULL) return spot_fail_memory(err, "the data's scatter");
     for (int64_t j = 0; j < d; j++)
         fit->constants.centre[j] =
-            0.5 * (fit->data.statistics.minimum[j] + fit->data.statistics.maximum[j]);
-    SPOT_TRY(fit->backend->open(fit->data.handle, 1, MIXTURE_FULL,
-                                1.0 / fit->data.statistics.quantiser.weight_scale, &run, err));
+            0.5 * (fit->data->statistics.minimum[j] + fit->data->statistics.maximum[j]);
+    SPOT_TRY(fit->backend->open(fit->data->handle, 1, MIXTURE_FULL,
+                                1.0 / fit->data->statistics.quantiser.weight_scale, &run, err));
     SPOT_TRY(sum_everything(fit, run, &whole, err));
     for (int64_t j = 0; j < d; j++)
         fit->constants.centre[j] += whole.means[j] / weight;
@@ -64,7 +64,7 @@ static int start_from_clusters(struct gmm_fit *fit, struct spot_error *err)
                                   .backend = fit->engine->tables->kmeans,
                                   .options = &options,
                                   .matrix = fit->matrix,
-                                  .data = &fit->data,
+                                  .data = fit->data,
                                   .n_init = 1};
     spot_kmeans *model = kmeans_new(options.k, fit->matrix->columns);
     if (model == NULL) return spot_fail_memory(err, "the initial clusters");
@@ -95,12 +95,12 @@ static int draw_means(struct gmm_fit *fit, struct spot_error *err)
                                  .backend = fit->engine->tables->kmeans,
                                  .options = &options,
                                  .matrix = fit->matrix,
-                                 .data = &fit->data,
+                                 .data = fit->data,
                                  .n_init = 1,
                                  .centres = fit->current.means,
                                  .row = spot_alloc(fit->matrix->columns, sizeof(float))};
     if (seeding.row == NULL) return spot_fail_memory(err, "the initial rows");
-    SPOT_TRY(seeding.backend->open(fit->data.handle, options.k, &fit->data.statistics.quantiser,
+    SPOT_TRY(seeding.backend->open(fit->data->handle, options.k, &fit->data->statistics.quantiser,
                                    &seeding.run, err));
     SPOT_TRY(kmeans_seed(&seeding, err));
 out:
@@ -144,7 +144,7 @@ static int start_from_chance(struct gmm_fit *fit, struct spot_error *err)
     for (int64_t c = 0; c < k; c++)
         for (int64_t j = 0; j < d; j++)
             fit->current.means[c * d + j] =
-                0.5 * (fit->data.statistics.minimum[j] + fit->data.statistics.maximum[j]);
+                0.5 * (fit->data->statistics.minimum[j] + fit->data->statistics.maximum[j]);
     int status = fit->backend->drawn(fit->run, fit->current.means, run_seed(fit),
                                      (uint32_t)RANDOM_RESPONSIBILITIES, &fit->partial, err);
     if (status < 0) return status;
