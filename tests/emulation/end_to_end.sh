@@ -121,4 +121,11 @@ for kind in label proba log_likelihood; do
         --device cuda --set engine.cuda_library="$EMULATED"
     close_to cpu.csv cuda.csv
 done
+
+# Rows of float64 are the CPU's.
+for kind in kmeans gmm; do
+    expect 1 train $kind --input points.csv --k 3 --float64 --device cuda --output x.json \
+        --set engine.cuda_library="$EMULATED"
+    says stderr "device 'cuda' takes no rows of float64; use the cpu, or rows of float32"
+done
 echo "the same models, and a word for every reason"
