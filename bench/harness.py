@@ -31,6 +31,7 @@ PACKAGES = {"scikit-learn": ["scikit-learn"], "scikit-learn-intelex": ["scikit-l
             "faiss": ["faiss-cpu"], "polars": ["polars"], "pandas": ["pandas"],
             "pandas + scikit-learn": ["pandas", "scikit-learn"],
             "xgboost": ["xgboost"], "lightgbm": ["lightgbm"],
+            "oneDAL": ["scikit-learn-intelex"], "tl2cgen": ["tl2cgen", "treelite"],
             "polars + scikit-learn-intelex": ["polars", "scikit-learn-intelex"]}
 
 
