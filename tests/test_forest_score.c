@@ -272,6 +272,20 @@ static void thresholds(void)
     }
 }
 
+/* Around 256 leaves, where trees are sliced no longer; deep and lopsided ones; and more categorical
+ * splits than there are slots for. */
+static void shapes(void)
+{
+    check((struct recipe){.depth = 8, .trees = 4, .stop = 1e-9});
+    check((struct recipe){.depth = 9, .trees = 4, .stop = 1e-9});
+    check((struct recipe){.depth = 8, .trees = 12, .stop = 0.05});
+    check((struct recipe){.depth = 40, .trees = 40, .stop = 0.5, .levels = 3000, .features = 2});
+    check((struct recipe){.depth = 25, .trees = 10, .stop = 0.4, .categorical = 1});
+    check((struct recipe){.depth = 10, .trees = 8, .stop = 0.2, .outputs = 3, .vectors = 1});
+    check((struct recipe){.depth = 10, .trees = 8, .stop = 0.2, .linear = 1});
+    check((struct recipe){.depth = 8, .trees = 70, .stop = 1e-9, .categorical = 1});
+}
+
 static void kinds_of_trees(void)
 {
     check((struct recipe){.categorical = 1});
@@ -288,9 +302,8 @@ static void kinds_of_trees(void)
 int main(void)
 {
     static const struct suite_test tests[] = {
-        {"depths", depths},
-        {"thresholds", thresholds},
-        {"kinds of trees", kinds_of_trees},
+        {"depths", depths}, {"thresholds", thresholds},
+        {"shapes", shapes}, {"kinds of trees", kinds_of_trees},
         {NULL, NULL},
     };
     /* Forests choose their way when they are made. */
