@@ -12,8 +12,14 @@
 #include "fallback/shapley.h"
 
 /* Rows of a task, so that the trees of a group serve many blocks while they are in cache; fewer
- * where there are many outputs. Below FEW_ROWS a block is not worth its ranks. */
-enum { TASK_SCORED = 1024, FEW_ROWS = 8, TASK_SUMS = 1 << 14, MOST_COLUMNS = 1 << 24 };
+ * where there are many outputs or slots. Below FEW_ROWS a block is not worth its ranks. */
+enum {
+    TASK_SCORED = 1024,
+    FEW_ROWS = 8,
+    TASK_SUMS = 1 << 14,
+    TASK_RANKS = 1 << 20,
+    MOST_COLUMNS = 1 << 24
+};
 
 struct scoring {
     const struct forest_plan *plan;
@@ -280,11 +286,13 @@ static void score_task(void *arg, int64_t number, int worker)
     give_margins(scoring, task.first, task.rows, &room);
 }
 
-static int64_t rows_of_task(const struct forest *forest, int64_t rows)
+static int64_t rows_of_task(const struct forest_plan *plan, int64_t rows)
 {
-    int64_t most = TASK_SUMS / forest->outputs;
+    int64_t most = TASK_SUMS / plan->forest->outputs;
+    if (most > TASK_RANKS / (plan->slots + 1)) most = TASK_RANKS / (plan->slots + 1);
     if (most > TASK_SCORED) most = TASK_SCORED;
     if (most > rows) most = rows;
+    if (most < 1) most = 1;
     return (most + FOREST_SET - 1) / FOREST_SET * FOREST_SET;
 }
 
@@ -292,7 +300,7 @@ static int score_blocks(struct scoring *scoring, const struct backend_host *host
                         struct spot_error *err)
 {
     const int64_t rows = scoring->rows->rows;
-    scoring->task_rows = rows_of_task(scoring->plan->forest, rows);
+    scoring->task_rows = rows_of_task(scoring->plan, rows);
     const int64_t tasks = (rows + scoring->task_rows - 1) / scoring->task_rows;
     const bool shared = host != NULL && tasks > 1;
     scoring->room_bytes = (bytes_of(scoring, NULL, NULL) + 63) / 64 * 64;

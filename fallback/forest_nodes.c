@@ -121,17 +121,31 @@ static inline uint32_t step_to(const struct step_node *node, uint32_t stays)
     return node->left + (~stays & node->flags & STEP_INNER);
 }
 
+/* Lopsided trees have few leaves as deep as the deepest: now and then it is seen whether any walk
+ * goes on. */
+enum { LOOK_AGAIN = 4 };
+
+static bool any_inner(const struct step_forest *steps, const uint32_t at[WALKS])
+{
+    uint32_t inner = 0;
+    for (int w = 0; w < WALKS; w++)
+        inner |= steps->nodes[at[w]].flags & STEP_INNER;
+    return inner != 0;
+}
+
 void step_leaves(const struct step_forest *steps, const struct step_walk walks[WALKS],
                  int32_t leaves[WALKS])
 {
     uint32_t at[WALKS];
     const int32_t depth = begin_walks(steps, walks, at);
-    for (int32_t level = 0; level < depth; level++)
+    for (int32_t level = 0; level < depth; level++) {
+        if (level > LOOK_AGAIN && level % LOOK_AGAIN == 0 && !any_inner(steps, at)) break;
         for (int w = 0; w < WALKS; w++) {
             const struct step_node *node = &steps->nodes[at[w]];
             const float x = walks[w].row[node->feature];
             at[w] = step_to(node, isnan(x) ? node->flags >> 1 : x < node->threshold);
         }
+    }
     for (int w = 0; w < WALKS; w++)
         leaves[w] = (int32_t)(steps->nodes[at[w]].flags >> 2);
 }
@@ -141,12 +155,14 @@ void step_leaves64(const struct step_forest *steps, const struct step_walk walks
 {
     uint32_t at[WALKS];
     const int32_t depth = begin_walks(steps, walks, at);
-    for (int32_t level = 0; level < depth; level++)
+    for (int32_t level = 0; level < depth; level++) {
+        if (level > LOOK_AGAIN && level % LOOK_AGAIN == 0 && !any_inner(steps, at)) break;
         for (int w = 0; w < WALKS; w++) {
             const struct step_node *node = &steps->nodes[at[w]];
             const double x = walks[w].row64[node->feature];
             at[w] = step_to(node, isnan(x) ? node->flags >> 1 : x <= steps->thresholds[at[w]]);
         }
+    }
     for (int w = 0; w < WALKS; w++)
         leaves[w] = (int32_t)(steps->nodes[at[w]].flags >> 2);
 }
