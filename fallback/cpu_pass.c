@@ -158,26 +158,44 @@ static void pass_block(struct kmeans_run *run, struct kmeans_worker *worker, int
     memcpy(old, labels, sizeof labels);
 }
 
+/* What few gathered rows of float64 are, where that is asked for. */
+static void gather_wide(const struct kmeans_run *run, struct kmeans_worker *worker, uint64_t rows)
+{
+    const struct backend_data *data = run->rows;
+    for (; data->wide != NULL && rows != 0; rows &= rows - 1) {
+        const int32_t at = __builtin_ctzll(rows);
+        const int64_t row = worker->gathered_rows[at];
+        const double *wide = data_wide(data, row / BLOCK_ROWS) + row % BLOCK_ROWS;
+        for (int64_t j = 0; j < data->columns; j++)
+            worker->gathered_wide[j * BLOCK_ROWS + at] = wide[j * BLOCK_ROWS];
+    }
+}
+
 /* The rows gathered so far, as if they were a block. */
 static void pass_gathered(struct kmeans_run *run, struct kmeans_worker *worker)
 {
     const int32_t count = worker->gathered_count;
     const struct block_values gathered = {worker->gathered, worker->gathered_wide};
+    const struct kmeans_filter *filter = &run->filter.filter;
+    uint64_t moved = 0;
     _Alignas(64) int32_t labels[BLOCK_ROWS];
     int32_t old[BLOCK_ROWS] = {0};
     struct filter_limits limits;
     if (count == 0) return;
     worker->looked += count;
-    worker->wide.near_ties +=
-        filter_block(run->kernels, &run->filter.filter, gathered, count, labels, &limits);
+    const uint64_t ties = filter_look(run->kernels, filter, gathered.x, count, labels, &limits);
+    gather_wide(run, worker, ties);
+    worker->wide.near_ties += filter_decide(run->kernels, filter, gathered, ties, labels);
     for (int32_t i = 0; i < count; i++) {
         old[i] = run->labels[worker->gathered_rows[i]];
         run->labels[worker->gathered_rows[i]] = labels[i];
         run->row_limits[worker->gathered_rows[i]] = limits.rows[i];
+        moved |= (uint64_t)(labels[i] != old[i]) << i;
     }
     for (int32_t i = count; i < BLOCK_ROWS; i++)
         labels[i] = old[i];
-    if (memcmp(labels, old, sizeof old) != 0) move_plain(run, worker, gathered, old, labels);
+    gather_wide(run, worker, moved & ~ties);
+    if (moved != 0) move_plain(run, worker, gathered, old, labels);
     worker->gathered_count = 0;
 }
 
@@ -193,14 +211,12 @@ static void pass_rows(struct kmeans_run *run, struct kmeans_worker *worker, int6
         return;
     }
     if (worker->gathered_count + count > BLOCK_ROWS) pass_gathered(run, worker);
-    const struct block_values x = data_values(data, block);
+    const float *x = data_block(data, block);
     for (; open != 0; open &= open - 1) {
         const int32_t i = __builtin_ctzll(open), at = worker->gathered_count++;
         worker->gathered_rows[at] = block * BLOCK_ROWS + i;
         for (int64_t j = 0; j < data->columns; j++)
-            worker->gathered[j * BLOCK_ROWS + at] = x.x[j * BLOCK_ROWS + i];
-        for (int64_t j = 0; x.wide != NULL && j < data->columns; j++)
-            worker->gathered_wide[j * BLOCK_ROWS + at] = x.wide[j * BLOCK_ROWS + i];
+            worker->gathered[j * BLOCK_ROWS + at] = x[j * BLOCK_ROWS + i];
     }
 }
 

@@ -227,12 +227,16 @@ static int32_t nearest_centre(const struct kmeans_kernels *kernels,
     return label;
 }
 
-int32_t filter_block(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
-                     struct block_values block, int32_t rows, int32_t *labels,
-                     struct filter_limits *limits)
+uint64_t filter_look(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
+                     const float *x, int32_t rows, int32_t *labels, struct filter_limits *limits)
 {
-    uint64_t ties = kernels->filter(filter, block.x, labels, limits);
-    if (rows < BLOCK_ROWS) ties &= ((uint64_t)1 << rows) - 1;
+    uint64_t ties = kernels->filter(filter, x, labels, limits);
+    return rows < BLOCK_ROWS ? ties & (((uint64_t)1 << rows) - 1) : ties;
+}
+
+int32_t filter_decide(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
+                      struct block_values block, uint64_t ties, int32_t *labels)
+{
     int32_t decided = 0;
     for (; ties != 0; ties &= ties - 1) {
         int32_t i = __builtin_ctzll(ties);
@@ -240,4 +244,12 @@ int32_t filter_block(const struct kmeans_kernels *kernels, const struct kmeans_f
         decided++;
     }
     return decided;
+}
+
+int32_t filter_block(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
+                     struct block_values block, int32_t rows, int32_t *labels,
+                     struct filter_limits *limits)
+{
+    uint64_t ties = filter_look(kernels, filter, block.x, rows, labels, limits);
+    return filter_decide(kernels, filter, block, ties, labels);
 }

@@ -35,6 +35,15 @@ double filter_pack(struct filter_space *space, const float *largest);
 void filter_bound(const struct filter_space *space, const float *largest,
                   struct kmeans_filter *filter);
 
+/* The kernels' filter on one block: labels, and the bits of those of the first `rows` that the
+ * definition has to decide. */
+uint64_t filter_look(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
+                     const float *x, int32_t rows, int32_t *labels, struct filter_limits *limits);
+
+/* Its decision on these; returns how many they are. Of other rows block.wide is not looked at. */
+int32_t filter_decide(const struct kmeans_kernels *kernels, const struct kmeans_filter *filter,
+                      struct block_values block, uint64_t ties, int32_t *labels);
+
 /* Labels of one block by the written definition: the kernels' filter, then float64 for the rows it
  * could not decide among the first `rows`. labels (BLOCK_ROWS), limits as in kmeans_kernels.h.
  * Returns how many those were. */
