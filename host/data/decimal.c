@@ -1,6 +1,7 @@
 /* Nearly every number has a mantissa below 2^53 and a power of ten within 10^22. Both are doubles,
- * so one multiplication or division rounds correctly (Clinger 1990). The rest goes to strtod as
- * digits and an exponent, without a decimal point, so that the locale has no say. */
+ * so one multiplication or division rounds correctly (Clinger 1990). Up to 19 digits divided by at
+ * most 10^27 take integers of 128 bits. The rest goes to strtod as digits and an exponent, without
+ * a decimal point, so that the locale has no say. */
 #include "data/decimal.h"
 
 #include <math.h>
@@ -8,12 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+__extension__ typedef unsigned __int128 uint128;
+
 static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 enum {
     EXACT_POWER = 22,
+    WIDE_POWER = 27,        /* 5^27 has 63 bits */
     MAX_EXPONENT = 1000000, /* larger ones say no more */
     KEPT_DIGITS = 800,      /* a double's rounding is decided by its first 768 digits */
 };
@@ -57,6 +61,27 @@ static enum decimal_result parse_long(const char *text, const char *end, char po
     return isinf(*value) ? DECIMAL_RANGE : DECIMAL_OK;
 }
 
+/* mantissa / 10^power, rounded once: an integer quotient of at least 64 bits, of which 53 are kept;
+ * the others and the remainder say which way to round. False: another way is needed. */
+static bool divide_wide(uint64_t mantissa, int64_t power, double *value)
+{
+    if (mantissa == 0 || power < 0 || power > WIDE_POWER) return false;
+    uint64_t five = 1;
+    for (int64_t i = 0; i < power; i++)
+        five *= 5;
+    const int up = __builtin_clzll(mantissa);
+    const uint128 shifted = (uint128)(mantissa << up) << 64;
+    const uint128 quotient = shifted / five;
+    const uint64_t high = (uint64_t)(quotient >> 64); /* not 0: five is below 2^63 */
+    const int drop = 64 - __builtin_clzll(high) + 64 - 54;
+    const uint64_t kept = (uint64_t)(quotient >> drop);
+    const bool rest = (quotient & (((uint128)1 << drop) - 1)) != 0 || shifted % five != 0;
+    uint64_t rounded = kept >> 1;
+    rounded += (kept & 1) != 0 && (rest || (rounded & 1) != 0);
+    *value = ldexp((double)rounded, drop + 1 - 64 - up - (int)power);
+    return true;
+}
+
 /* The exponent in [text, end), after the 'e'. */
 static bool parse_exponent(const char *text, const char *end, int64_t *exponent)
 {
@@ -98,7 +123,7 @@ enum decimal_result decimal_parse(const char *text, const char *end, char point,
         power <= EXACT_POWER) {
         result = (double)mantissa;
         result = power < 0 ? result / POWERS[-power] : result * POWERS[power];
-    } else {
+    } else if (digits > 19 || !divide_wide(mantissa, -power, &result)) {
         enum decimal_result status = parse_long(text, digits_end, point, exponent, &result);
         if (status != DECIMAL_OK) return status;
     }

@@ -147,7 +147,7 @@ int document_expect(struct document *document, enum document_token wanted, const
 
 int document_key(struct document *document, bool *more, struct spot_error *err)
 {
-    enum document_token token;
+    enum document_token token = DOCUMENT_NULL;
     int status = document_next(document, &token, err);
     *more = token == DOCUMENT_KEY;
     return status;
@@ -161,7 +161,7 @@ int document_more(struct document *document, bool *more, struct spot_error *err)
 int document_skip(struct document *document, struct spot_error *err)
 {
     const int32_t depth = document->depth;
-    enum document_token token;
+    enum document_token token = DOCUMENT_NULL;
     do {
         int status = document_next(document, &token, err);
         if (status < 0) return status;
@@ -169,42 +169,62 @@ int document_skip(struct document *document, struct spot_error *err)
     return SPOT_OK;
 }
 
-/* The number in float32, rounded once: where its double lies exactly between two of them, the
- * digits say on which side it is. */
-static double rounded_once(const struct document *document)
+/* Where its double lies exactly between two floats the digits say on which side the number is. A
+ * double that is a float is nearer to it than to any other. */
+double document_float32(double value, const char *text, const char *end)
 {
-    const double value = document->number;
     const float nearest = (float)value;
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     const bool tiny = value > -0x1p-125 && value < 0x1p-125;
-    if (document->binary || (!tiny && (bits & 0xfffffff) != 0)) return (double)nearest;
+    if ((double)nearest == value || (!tiny && (bits & 0xfffffff) != 0)) return (double)nearest;
     float rounded;
-    if (decimal_parse_float32(document->text, document->text + document->text_length, &rounded))
-        return (double)rounded;
+    if (decimal_parse_float32(text, end, &rounded)) return (double)rounded;
     return (double)nearest; /* NaN, Infinity */
+}
+
+int document_grow(struct document *document, struct reals *reals, int64_t more,
+                  struct spot_error *err)
+{
+    if (spot_grow((void **)&reals->values, &reals->capacity, reals->count + more,
+                  sizeof *reals->values) < 0)
+        return spot_fail_memory(err, document->path);
+    return SPOT_OK;
+}
+
+/* A number by itself: what the fast ways leave. */
+static int one_number(struct document *document, enum document_token token, bool float32,
+                      struct reals *reals, struct spot_error *err)
+{
+    double value = document->number;
+    if (token == DOCUMENT_TRUE || token == DOCUMENT_FALSE)
+        value = token == DOCUMENT_TRUE;
+    else if (token != DOCUMENT_NUMBER)
+        return document_fail(document, err, "a list of numbers holds %s", token_name(token));
+    else if (float32 && document->binary)
+        value = (double)(float)value;
+    else if (float32)
+        value = document_float32(value, document->text, document->text + document->text_length);
+    int status = document_grow(document, reals, 1, err);
+    if (status == SPOT_OK) reals->values[reals->count++] = value;
+    return status;
 }
 
 int document_reals(struct document *document, bool float32, struct reals *reals,
                    struct spot_error *err)
 {
-    int status = document_expect(document, DOCUMENT_ARRAY, "a list of numbers", err);
-    for (reals->count = 0; status == SPOT_OK; reals->count++) {
-        enum document_token token;
-        status = document_next(document, &token, err);
-        if (status < 0 || token == DOCUMENT_ARRAY_END) break;
-        if (spot_grow((void **)&reals->values, &reals->capacity, reals->count + 1,
-                      sizeof *reals->values) < 0)
-            return spot_fail_memory(err, document->path);
-        double value = document->number;
-        if (token == DOCUMENT_TRUE || token == DOCUMENT_FALSE)
-            value = token == DOCUMENT_TRUE;
-        else if (token != DOCUMENT_NUMBER)
-            return document_fail(document, err, "a list of numbers holds %s", token_name(token));
-        else if (float32)
-            value = rounded_once(document);
-        reals->values[reals->count] = value;
+    int status;
+    reals->count = 0;
+    SPOT_TRY(document_expect(document, DOCUMENT_ARRAY, "a list of numbers", err));
+    for (;;) {
+        enum document_token token = DOCUMENT_NULL;
+        SPOT_TRY(document->binary ? ubjson_numbers(document, reals, err)
+                                  : json_numbers(document, float32, reals, err));
+        SPOT_TRY(document_next(document, &token, err));
+        if (token == DOCUMENT_ARRAY_END) break;
+        SPOT_TRY(one_number(document, token, float32, reals, err));
     }
+out:
     return status;
 }
 

@@ -44,9 +44,21 @@ int document_push(struct document *document, bool object, struct spot_error *err
 /* Room for `length` bytes and a zero in text. */
 int document_room(struct document *document, int64_t length, struct spot_error *err);
 
+/* The decimal number `text`, whose double is `value`, in float32, rounded once. */
+double document_float32(double value, const char *text, const char *end);
+/* Room for `more` numbers. */
+int document_grow(struct document *document, struct reals *reals, int64_t more,
+                  struct spot_error *err);
+
 /* document_more in each format. */
 int json_more(struct document *document, bool *more, struct spot_error *err);
 int ubjson_more(struct document *document, bool *more, struct spot_error *err);
+
+/* Numbers of the array that is open as far as they come one after the other; what stands in
+ * between is left to the next call of json_next or ubjson_next. */
+int json_numbers(struct document *document, bool float32, struct reals *reals,
+                 struct spot_error *err);
+int ubjson_numbers(struct document *document, struct reals *reals, struct spot_error *err);
 
 int json_next(struct document *document, enum document_token *token, struct spot_error *err);
 int ubjson_next(struct document *document, enum document_token *token, struct spot_error *err);

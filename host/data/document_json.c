@@ -183,6 +183,56 @@ static int read_value(struct document *document, enum document_token *token, str
     return document_fail(document, err, "'%.40s' is no value", text);
 }
 
+/* The end of the JSON number at `at`, or NULL where there is none before `end`. */
+static const char *number_end(const char *at, const char *end)
+{
+    at += at < end && *at == '-';
+    const char *digits = at;
+    while (at < end && (unsigned char)(*at - '0') < 10)
+        at++;
+    if (at == digits || (*digits == '0' && at > digits + 1)) return NULL;
+    if (at < end && *at == '.') {
+        digits = ++at;
+        while (at < end && (unsigned char)(*at - '0') < 10)
+            at++;
+        if (at == digits) return NULL;
+    }
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        at += at < end && (*at == '-' || *at == '+');
+        digits = at;
+        while (at < end && (unsigned char)(*at - '0') < 10)
+            at++;
+        if (at == digits) return NULL;
+    }
+    return at < end ? at : NULL;
+}
+
+int json_numbers(struct document *document, bool float32, struct reals *reals,
+                 struct spot_error *err)
+{
+    enum { MOST_LETTERS = 64 };
+    struct document_level *level = &document->levels[document->depth - 1];
+    for (;;) {
+        if (document_need(document, MOST_LETTERS) < MOST_LETTERS) return SPOT_OK;
+        const char *at = document->window + document->begin, *limit = at + MOST_LETTERS;
+        if (!level->empty && *at++ != ',') return SPOT_OK;
+        const char *end = number_end(at, limit);
+        double value = 0.0;
+        if (end == NULL || (*end != ',' && *end != ']') ||
+            decimal_parse(at, end, '.', &value) != DECIMAL_OK)
+            return SPOT_OK;
+        if (float32) value = document_float32(value, at, end);
+        if (reals->count == reals->capacity) {
+            int status = document_grow(document, reals, 1, err);
+            if (status < 0) return status;
+        }
+        reals->values[reals->count++] = value;
+        document->begin = end - document->window;
+        level->empty = false;
+    }
+}
+
 /* ---- Tokens --------------------------------------------------------------------------------- */
 
 static int close_level(struct document *document, char c, enum document_token *token,

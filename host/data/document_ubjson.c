@@ -75,8 +75,8 @@ static int read_number(struct document *document, char type, double *number, str
 /* A length or count: a marker and an integer. */
 static int read_length(struct document *document, int64_t *length, struct spot_error *err)
 {
-    char marker;
-    double number;
+    char marker = '\0';
+    double number = 0.0;
     int status = read_marker(document, &marker, err);
     if (status < 0) return status;
     if (marker == 'd' || marker == 'D')
@@ -154,6 +154,28 @@ static int read_value(struct document *document, char marker, enum document_toke
         *token = DOCUMENT_NUMBER;
         return read_number(document, marker, &document->number, err);
     }
+}
+
+/* Arrays of one type and a known length, a window at a time. */
+int ubjson_numbers(struct document *document, struct reals *reals, struct spot_error *err)
+{
+    struct document_level *level = &document->levels[document->depth - 1];
+    const int size = size_of(level->type);
+    while (size > 0 && level->left > 0) {
+        int64_t count = DOCUMENT_WINDOW / 2 / size;
+        if (count > level->left) count = level->left;
+        const int64_t there = document_need(document, count * size) / size;
+        if (there < count) count = there;
+        if (count == 0) return cut_short(document, err);
+        int status = document_grow(document, reals, count, err);
+        if (status < 0) return status;
+        const char *at = document->window + document->begin;
+        for (int64_t i = 0; i < count; i++)
+            reals->values[reals->count++] = decode(level->type, at + i * size);
+        document->begin += count * size;
+        level->left -= count;
+    }
+    return SPOT_OK;
 }
 
 /* Whether the level ends here; passes its end marker. */

@@ -36,6 +36,9 @@ struct spot_forest {
     struct spot_forest_info info;
 };
 
+/* More than any model has; what a damaged file announces may be 2^31. */
+enum { FOREST_MOST_OUTPUTS = 1 << 20 };
+
 /* A forest without trees yet; NULL when memory is short. forest_arrays makes room for nodes. */
 spot_forest *forest_new(enum forest_rules rules, int32_t features, int32_t outputs, int32_t trees,
                         int32_t iterations);

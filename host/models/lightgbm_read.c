@@ -114,13 +114,14 @@ static bool read_number(const char *text, const char *end, double *number)
         const char *word;
         double number;
     } words[] = {{"inf", INFINITY}, {"-inf", -INFINITY}, {"nan", NAN}, {"-nan", NAN}};
+    if (decimal_parse(text, end, '.', number) == DECIMAL_OK) return true;
     for (size_t w = 0; w < sizeof words / sizeof *words; w++)
         if (strlen(words[w].word) == (size_t)(end - text) &&
             memcmp(text, words[w].word, (size_t)(end - text)) == 0) {
             *number = words[w].number;
             return true;
         }
-    return decimal_parse(text, end, '.', number) == DECIMAL_OK;
+    return false;
 }
 
 /* A list of numbers between blanks. */
@@ -128,9 +129,12 @@ static int read_list(const struct lightgbm_file *in, const char *text, struct re
                      struct spot_error *err)
 {
     for (list->count = 0;;) {
-        text += strspn(text, " ");
+        while (*text == ' ')
+            text++;
         if (*text == '\0') return SPOT_OK;
-        const char *end = text + strcspn(text, " ");
+        const char *end = text;
+        while (*end != ' ' && *end != '\0')
+            end++;
         if (spot_grow((void **)&list->values, &list->capacity, list->count + 1,
                       sizeof *list->values) < 0)
             return spot_fail_memory(err, in->path);
@@ -161,7 +165,7 @@ static int read_head_line(struct lightgbm_file *in, struct spot_error *err)
     if ((value = value_of(in, "num_class")) != NULL)
         return read_count(in, value, INT32_MAX, &in->classes, err);
     if ((value = value_of(in, "num_tree_per_iteration")) != NULL)
-        return read_count(in, value, INT32_MAX, &in->trees_per_iteration, err);
+        return read_count(in, value, FOREST_MOST_OUTPUTS, &in->trees_per_iteration, err);
     if ((value = value_of(in, "max_feature_idx")) != NULL) {
         int status = read_count(in, value, INT32_MAX - 1, &in->features, err);
         in->features++;
@@ -448,21 +452,29 @@ static void set_link(spot_forest *model, const char *objective)
     }
 }
 
+/* Names between single blanks. */
+static int64_t count_names(const char *names)
+{
+    int64_t count = names[0] != '\0';
+    for (const char *at = names; *at != '\0'; at++)
+        count += *at == ' ' && at[1] != '\0';
+    return count;
+}
+
 static int set_names(const struct lightgbm_file *in, spot_forest *model, struct spot_error *err)
 {
     if (in->names == NULL) return SPOT_OK;
+    if (count_names(in->names) != in->features)
+        return fail(in, err, "feature_names has another number of names than max_feature_idx says");
     model->features = spot_alloc_zero(in->features, sizeof *model->features);
     if (model->features == NULL) return spot_fail_memory(err, "the names");
     const char *at = in->names;
     for (int64_t f = 0; f < in->features; f++) {
         const size_t length = strcspn(at, " ");
+        if (length == 0) return fail(in, err, "feature_names has a name without letters");
         model->features[f] = strndup(at, length);
         if (model->features[f] == NULL) return spot_fail_memory(err, "the names");
         at += length + (at[length] == ' ');
-        if (length == 0 || (*at == '\0') != (f == in->features - 1))
-            return fail(in, err,
-                        "feature_names has another number of names than max_feature_idx "
-                        "says");
     }
     return SPOT_OK;
 }

@@ -282,6 +282,12 @@ static double base_margin(const struct objective *objective, float score)
     return (double)-logf(1.0f / inside - 1.0f);
 }
 
+static int64_t outputs_of(const struct xgboost_document *in)
+{
+    const int64_t most = in->classes > in->targets ? in->classes : in->targets;
+    return most > 1 ? most : 1;
+}
+
 static int check_document(const struct xgboost_document *in, struct spot_error *err)
 {
     struct document *document = in->document;
@@ -292,6 +298,10 @@ static int check_document(const struct xgboost_document *in, struct spot_error *
         return document_fail(document, err,
                              "no model of XGBoost: its learner needs gradient_booster, "
                              "learner_model_param and objective");
+    if (outputs_of(in) > FOREST_MOST_OUTPUTS)
+        return document_fail(document, err,
+                             "num_class or num_target is %lld, more than any model's",
+                             (long long)outputs_of(in));
     if (in->trees != in->tree_info.count)
         return document_fail(document, err, "%lld trees, but tree_info has %lld",
                              (long long)in->trees, (long long)in->tree_info.count);
@@ -304,12 +314,6 @@ static int check_document(const struct xgboost_document *in, struct spot_error *
             document, err, "%lld features, but %lld names and %lld types of features",
             (long long)in->features, (long long)in->names.count, (long long)in->types.count);
     return SPOT_OK;
-}
-
-static int64_t outputs_of(const struct xgboost_document *in)
-{
-    const int64_t most = in->classes > in->targets ? in->classes : in->targets;
-    return most > 1 ? most : 1;
 }
 
 /* Trees of an iteration: one for each output, unless leaves are vectors. Before 1.6 the file does

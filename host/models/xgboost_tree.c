@@ -213,7 +213,7 @@ static int set_bits(struct xgboost_document *in, int64_t entry, struct spot_erro
     }
     const int64_t words = ((int64_t)highest + 32) / 32;
     if (in->words + words > MOST_WORDS) return fail(in, err, "too many categories", entry);
-    if (spot_grow((void **)&forest->category_bits, &in->words_capacity, in->words + words,
+    if (spot_grow((void **)&forest->category_bits, &in->words_capacity, in->words + words + 1,
                   sizeof *forest->category_bits) < 0)
         return spot_fail_memory(err, "the categories");
     memset(forest->category_bits + in->words, 0, (size_t)words * sizeof *forest->category_bits);
