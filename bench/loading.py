@@ -77,11 +77,15 @@ def opening(code, library, path, repeats=3):
 
 
 def main():
+    if sys.argv[1] == "make":
+        make_models(sys.argv[2], pathlib.Path(sys.argv[3]), float(sys.argv[4]))
+        return
     program, library, folder = sys.argv[1:4]
     folder = pathlib.Path(folder)
     megabytes = float(sys.argv[4]) if len(sys.argv) > 4 else 100
     if not (folder / "large.txt").exists():
-        make_models(program, folder, megabytes)
+        subprocess.run([sys.executable, __file__, "make", program, folder, str(megabytes)],
+                       check=True)
     rows = []
     for suffix, peer, code in (("json", "XGBoost", XGBOOST), ("ubj", "XGBoost", XGBOOST),
                                ("txt", "LightGBM", LIGHTGBM)):

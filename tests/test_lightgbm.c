@@ -90,6 +90,13 @@ static void refused_with_place_and_reason(void)
         {"left_child=2", "left_child=1", "another parent"},
         {"threshold=", "threshold=x ", "'x' is no number"},
         {"threshold=", "thresholds=", "0 values of threshold"},
+        {"threshold=", "threshold=1\nthreshold=", "threshold is there twice"},
+        {"num_leaves=12", "num_leaves=12\nnum_leaves=12", "num_leaves is there twice"},
+        {"objective=", "objective=binary\nobjective=", "objective is there twice"},
+        {"num_tree_per_iteration=1", "num_tree_per_iteration=2147483647", "is no count"},
+        {"version=v4", "version=v2", "reads versions v3 and v4"},
+        {"left_child=2", "left_child=0", "another parent"},
+        {"left_child=2", "left_child=2147483648", "left_child is out of range"},
         {"decision_type=", "decision_type=1 ", "decision_type"},
         {"end of trees", "the end", "cut short"},
     };

@@ -1,7 +1,8 @@
 /* Models of XGBoost against what XGBoost predicts (tests/reference/trees/make_xgboost.py): every
  * margin and leaf bit for bit, values to the rounding of expf; and documents that are damaged. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* memmem */
 #include "forest_cases.h"
+#include "models/forest.h"
 
 #define FOLDER SOURCE_DIR "/tests/reference/trees/xgboost/"
 
@@ -135,7 +136,7 @@ static void refused_with_place_and_reason(void)
         {"\"left_children\":[1,", "\"left_children\":[2,", "a child"},
         {"\"left_children\":[1,", "\"left_children\":[1.5,", "left_children is 1.5"},
         {"\"left_children\":[1,", "\"left_children\":[-2,", "left_children is -2"},
-        {"\"left_children\":[1,", "\"left_children\":[1,1,", "not as many values"},
+        {"\"right_children\":[", "\"right_children\":[1,", "not as many values"},
         {"\"left_children\":[1,", "\"left_children\":[\"1\",", "a list of numbers holds a text"},
         {"\"left_children\":[", "\"left_children\":[[", "a list of numbers holds an array"},
         {"\"left_children\":[", "\"right_children\":[", "right_children twice"},
@@ -151,6 +152,14 @@ static void refused_with_place_and_reason(void)
         {"\"num_class\":\"0\",\"num_feature\":\"6\"", "\"num_class\":\"0\",\"num_feature\":\"1\"",
          "feature that is not there"},
         {"\"base_score\":\"[", "\"base_score\":\"[x", "base_score is '[x"},
+        {"\"name\":\"gbtree\"", "\"name\":\"gbtree\",\"name\":\"gbtree\"", "name is there twice"},
+        {"\"num_class\":", "\"num_class\":\"0\",\"num_class\":", "num_class is there twice"},
+        {"\"num_class\":\"0\"", "\"num_class\":\"2147483647\"", "more than any model's"},
+        {"\"num_trees\":\"", "\"num_trees\":\"1", "num_trees announces 16 trees"},
+        {"\"num_nodes\":\"", "\"num_nodes\":\"2147483648", "tree 0 announces 2147483648"},
+        {"\"left_children\":[1,", "\"left_children\":[2147483648,", "left_children is 2.14748e+09"},
+        {"\"default_left\":[", "\"default_left\":[null,", "a list of numbers holds null"},
+        {"\"trees\":[", "\"trees\":{\"a\":[", "trees is an object where an array is due"},
         {"\"learner\":", "\"leaner\":", "no model of XGBoost"},
         {"\"learner\":", "\"learner\" ", "':' is due after a key"},
         {"{\"learner\":", "[\"learner\":", "where an object is due"},
@@ -169,6 +178,92 @@ static void refused_with_place_and_reason(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(err.message, scratch));
     }
     free(model);
+}
+
+/* The model with the first bytes of `from` replaced; lengths in front of keys stay right. */
+static int load_patched(const char *from, size_t length, size_t offset, const char *to,
+                        size_t count, struct spot_error *err)
+{
+    long size = 0;
+    char *model = read_file(FOLDER "3.2.0_logistic.ubj", &size);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+    char *at = memmem(model, (size_t)size, from, length);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    memcpy(at + offset, to, count);
+    int status = load_text(model, (size_t)size, err);
+    free(model);
+    return status;
+}
+
+static void binary_refused_with_place_and_reason(void)
+{
+    static const struct {
+        const char *key;
+        size_t offset; /* behind the key: "[$l#L", eight bytes of length, values */
+        const char *to;
+        size_t count;
+        const char *message;
+    } cases[] = {
+        {"left_children", 5, "\0\0\0\0\x80\0\0\0", 8, "the document is cut short"},
+        {"left_children", 5, "\x80\0\0\0\0\0\0\0", 8, "is no length"},
+        {"left_children", 4, "d", 1, "a length is a fraction"},
+        {"left_children", 2, "S", 1, "byte 0x00 is no type of number"},
+        {"left_children", 2, "{", 1, "a list of numbers holds an object"},
+        {"left_children", 2, "?", 1, "'?' is no type of number"},
+        {"left_children", 3, "!", 1, "a type without a count"},
+        {"left_children", 13, "\0\0\0\0", 4, "tree 0, node 0: a child"},
+        {"left_children", 13, "\0\0\0\x63", 4, "a child that is not in the tree"},
+        {"left_children", 13, "\0\0\0\2", 4, "tree 0, node 0: a child"},
+        {"left_children", 13, "\x80\0\0\0", 4, "left_children is -2.14748e+09"},
+        {"split_conditions", 13, "\x7f\xc0\0\0", 4, "its threshold is not a number"},
+        {"split_indices", 13, "\x7f\xff\xff\xff", 4, "a split of a feature that is not there"},
+        {"default_left", 13, "\7", 1, "default_left is 7"},
+        {"num_nodesSL", 8, "9", 1, "nodes, but has"},
+    };
+    struct spot_error err;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        const size_t length = strlen(cases[c].key);
+        const char *key = cases[c].key;
+        int status =
+            load_patched(key, length, length + cases[c].offset, cases[c].to, cases[c].count, &err);
+        if (status != SPOT_EFORMAT || strstr(err.message, cases[c].message) == NULL)
+            printf("\n%s, case %d: %d %s\n", key, (int)c, status, err.message);
+        CU_ASSERT_EQUAL(status, SPOT_EFORMAT);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.message, cases[c].message));
+    }
+    CU_ASSERT_EQUAL(load_patched("split_indices", 13, 0, "left_children", 13, &err), SPOT_EFORMAT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "left_children twice"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, ": byte "));
+    char deep[200] = "{L\0\0\0\0\0\0\0\1a";
+    memset(deep + 11, '[', sizeof deep - 11);
+    CU_ASSERT_EQUAL(load_text(deep, sizeof deep, &err), SPOT_EFORMAT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "nested"));
+}
+
+/* XGBoost's own format of before 1.0, with its two beginnings, and bytes that are nothing. */
+static void old_format_refused_by_name(void)
+{
+    static const char *const heads[] = {"binf\0\0\0\x3f\6", "bs64\tAAAA", "\0\0\0\x3f\6\0\0\0",
+                                        "\x80\2\x95\x12\0\0\0\0"};
+    struct spot_error err;
+    for (size_t h = 0; h < sizeof heads / sizeof *heads; h++) {
+        CU_ASSERT_EQUAL(load_text(heads[h], 8, &err), SPOT_EFORMAT);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "save_model('model.json')"));
+    }
+}
+
+static void categories_keep_their_names(void)
+{
+    spot_forest *forest = load(FOLDER "3.2.0_cats.json");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(forest->categories);
+    CU_ASSERT_PTR_NOT_NULL(strstr(forest->categories, "\"feature_segments\":[0,45,50,"));
+    spot_forest *binary = load(FOLDER "3.2.0_cats.ubj");
+    CU_ASSERT_STRING_EQUAL(forest->categories, binary->categories);
+    spot_forest_free(binary);
+    spot_forest_free(forest);
+    forest = load(FOLDER "3.2.0_categories.json");
+    CU_ASSERT_PTR_NULL(forest->categories);
+    spot_forest_free(forest);
 }
 
 static void cut_short_everywhere(void)
@@ -255,6 +350,9 @@ int main(void)
         {"iterations add up", iterations_add_up},
         {"bad requests", bad_requests},
         {"refused with place and reason", refused_with_place_and_reason},
+        {"binary refused with place and reason", binary_refused_with_place_and_reason},
+        {"old format refused by name", old_format_refused_by_name},
+        {"categories keep their names", categories_keep_their_names},
         {"cut short everywhere", cut_short_everywhere},
         {"changed bytes", changed_bytes},
         {"odd documents", odd_documents},

@@ -65,7 +65,11 @@ static double decode(char type, const char *window)
 static int read_number(struct document *document, char type, double *number, struct spot_error *err)
 {
     const int size = size_of(type);
-    if (size == 0) return document_fail(document, err, "'%c' is no type of number", type);
+    if (size == 0 && type > ' ' && type < 0x7f)
+        return document_fail(document, err, "'%c' is no type of number", type);
+    if (size == 0)
+        return document_fail(document, err, "byte 0x%02x is no type of number",
+                             (unsigned)(unsigned char)type);
     if (document_need(document, size) < size) return cut_short(document, err);
     *number = decode(type, document->window + document->begin);
     document->begin += size;

@@ -65,6 +65,12 @@ static int fail(const struct lightgbm_file *in, struct spot_error *err, const ch
     return spot_fail(err, SPOT_EFORMAT, "%s:%lld: %s", in->path, (long long)in->lines, what);
 }
 
+static int fail_twice(const struct lightgbm_file *in, const char *key, struct spot_error *err)
+{
+    return spot_fail(err, SPOT_EFORMAT, "%s:%lld: %s is there twice", in->path,
+                     (long long)in->lines, key);
+}
+
 /* ---- Lines ---------------------------------------------------------------------------------- */
 
 /* *more is false at the end of the file. */
@@ -158,6 +164,17 @@ static int keep_text(char **to, const char *text, const char *path, struct spot_
 static int read_head_line(struct lightgbm_file *in, struct spot_error *err)
 {
     const char *value;
+    const struct {
+        const char *key;
+        bool there;
+    } once[] = {{"num_class", in->classes != 0},
+                {"num_tree_per_iteration", in->trees_per_iteration != 0},
+                {"max_feature_idx", in->features != 0},
+                {"objective", in->objective != NULL},
+                {"feature_names", in->names != NULL}};
+    for (size_t i = 0; i < sizeof once / sizeof *once; i++)
+        if (once[i].there && value_of(in, once[i].key) != NULL)
+            return fail_twice(in, once[i].key, err);
     if (strcmp(in->line, "average_output") == 0) in->average = true;
     if ((value = value_of(in, "version")) != NULL && strcmp(value, "v3") != 0 &&
         strcmp(value, "v4") != 0)
@@ -210,6 +227,7 @@ static int read_tree_lines(struct lightgbm_file *in, struct spot_error *err)
     int status;
     bool more;
     in->leaves = 0;
+    uint32_t seen = 0;
     for (int l = 0; l < TREE_LISTS; l++)
         in->lists[l].count = 0;
     for (;;) {
@@ -217,10 +235,14 @@ static int read_tree_lines(struct lightgbm_file *in, struct spot_error *err)
         if (!more) return fail(in, err, "the file is cut short: there is no 'end of trees'");
         if (begins_tree(in) || strcmp(in->line, "end of trees") == 0) break;
         const char *value = value_of(in, "num_leaves");
+        if (value != NULL && in->leaves != 0) return fail_twice(in, "num_leaves", err);
         if (value != NULL) SPOT_TRY(read_count(in, value, INT32_MAX / 2, &in->leaves, err));
-        for (int l = 0; l < TREE_LISTS; l++)
-            if ((value = value_of(in, list_names[l])) != NULL)
-                SPOT_TRY(read_list(in, value, &in->lists[l], err));
+        for (int l = 0; l < TREE_LISTS; l++) {
+            if ((value = value_of(in, list_names[l])) == NULL) continue;
+            if ((seen >> l & 1u) != 0) return fail_twice(in, list_names[l], err);
+            seen |= 1u << l;
+            SPOT_TRY(read_list(in, value, &in->lists[l], err));
+        }
     }
     in->again = true;
 out:

@@ -82,6 +82,7 @@ static int tree_parameter(struct xgboost_document *in, const char *key, bool *kn
                           struct spot_error *err)
 {
     if (strcmp(key, "num_parallel_tree") == 0) return read_count(in, key, &in->parallel_trees, err);
+    if (strcmp(key, "num_trees") == 0) return read_count(in, key, &in->announced_trees, err);
     *known = false;
     return SPOT_OK;
 }
@@ -302,6 +303,9 @@ static int check_document(const struct xgboost_document *in, struct spot_error *
         return document_fail(document, err,
                              "num_class or num_target is %lld, more than any model's",
                              (long long)outputs_of(in));
+    if (in->announced_trees >= 0 && in->announced_trees != in->trees)
+        return document_fail(document, err, "num_trees announces %lld trees, but there are %lld",
+                             (long long)in->announced_trees, (long long)in->trees);
     if (in->trees != in->tree_info.count)
         return document_fail(document, err, "%lld trees, but tree_info has %lld",
                              (long long)in->trees, (long long)in->tree_info.count);
@@ -445,11 +449,30 @@ static void close_reading(struct xgboost_document *in)
     free_texts(&in->types);
 }
 
+/* XGBoost's formats before JSON begin with these words, or with the bytes of a number. */
+static bool is_old_binary(const char *path)
+{
+    unsigned char head[4] = {0};
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL) return false;
+    const bool there = fread(head, 1, 4, file) == 4;
+    fclose(file);
+    return there && (memcmp(head, "binf", 4) == 0 || memcmp(head, "bs64", 4) == 0 || head[0] == 0 ||
+                     (head[0] < 0x20 && strchr("\t\n\r", head[0]) == NULL) || head[0] >= 0x80);
+}
+
 int xgboost_read(const char *path, spot_forest **out, struct spot_error *err)
 {
-    struct xgboost_document in = {.best_iteration = -1};
+    struct xgboost_document in = {.best_iteration = -1, .announced_trees = -1};
     spot_forest *model = NULL;
     int status;
+    *out = NULL;
+    if (is_old_binary(path))
+        return spot_fail(err, SPOT_EFORMAT,
+                         "%.300s: neither JSON, UBJSON nor LightGBM's text; if it is XGBoost's old "
+                         "binary format, open it with XGBoost 1.0 to 3.0 and save it with "
+                         "save_model('model.json')",
+                         path);
     SPOT_TRY(document_open(path, &in.document, err));
     SPOT_TRY(each_member(&in, "the document", document_member, err));
     SPOT_TRY(document_expect(in.document, DOCUMENT_END, "what follows the model", err));

@@ -37,10 +37,11 @@ struct xgboost_document {
     int64_t words;                    /* of category_bits in use */
     struct reals fields[TREE_FIELDS]; /* of the tree being read */
     int64_t leaf_size;                /* values of a leaf of the tree being read */
+    int64_t announced;                /* its nodes as it says itself, or -1 */
     int64_t vector_size;              /* of all trees: 0 not known yet, 1 without vectors */
 
     struct reals tree_info, iteration_trees, tree_weights, base_score;
-    int64_t parallel_trees, classes, targets, features, best_iteration;
+    int64_t parallel_trees, announced_trees, classes, targets, features, best_iteration;
     char *booster, *objective, *parameters, *encoder, *categories;
     struct texts names, types;
 };

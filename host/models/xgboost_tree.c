@@ -49,13 +49,17 @@ static int read_parameters(struct xgboost_document *in, struct spot_error *err)
     for (;;) {
         SPOT_TRY(document_key(in->document, &more, err));
         if (!more) break;
-        if (strcmp(document_text(in->document), "size_leaf_vector") != 0) {
+        const bool size = strcmp(document_text(in->document), "size_leaf_vector") == 0;
+        if (!size && strcmp(document_text(in->document), "num_nodes") != 0) {
             SPOT_TRY(document_skip(in->document, err));
             continue;
         }
-        SPOT_TRY(document_expect(in->document, DOCUMENT_TEXT, "size_leaf_vector", err));
-        in->leaf_size = strtoll(document_text(in->document), NULL, 10);
-        if (in->leaf_size == 0) in->leaf_size = 1; /* written before 2.0 */
+        SPOT_TRY(document_expect(in->document, DOCUMENT_TEXT, "a member of tree_param", err));
+        const int64_t number = strtoll(document_text(in->document), NULL, 10);
+        if (size)
+            in->leaf_size = number == 0 ? 1 : number; /* 0 was written before 2.0 */
+        else
+            in->announced = number;
     }
 out:
     return status;
@@ -69,6 +73,7 @@ static int read_fields(struct xgboost_document *in, struct spot_error *err)
     for (int f = 0; f < TREE_FIELDS; f++)
         in->fields[f].count = 0;
     in->leaf_size = 1;
+    in->announced = -1;
     SPOT_TRY(document_expect(in->document, DOCUMENT_OBJECT, "a tree", err));
     for (;;) {
         SPOT_TRY(document_key(in->document, &more, err));
@@ -103,6 +108,9 @@ static int check_lengths(struct xgboost_document *in, struct spot_error *err)
     if (nodes < 1 || nodes > INT32_MAX)
         return document_fail(in->document, err, "tree %lld has %lld nodes", (long long)in->trees,
                              (long long)nodes);
+    if (in->announced >= 0 && in->announced != nodes)
+        return document_fail(in->document, err, "tree %lld announces %lld nodes, but has %lld",
+                             (long long)in->trees, (long long)in->announced, (long long)nodes);
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (in->fields[needed[i]].count != nodes) wrong = fields[needed[i]].name;
     for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)

@@ -68,19 +68,43 @@ def cases():
                             6),
         "leafwise": ({"objective": "binary", "num_leaves": 90, "min_data_in_leaf": 2}, binary, {},
                      3),
+        "l1": ({"objective": "regression_l1"}, None, {}, 3),
+        "huber": ({"objective": "huber"}, None, {}, 3),
+        "fair": ({"objective": "fair"}, None, {}, 3),
+        "mape": ({"objective": "mape"}, None, {}, 3),
+        "gamma": ({"objective": "gamma"}, positive, {}, 3),
+        "xendcg": ({"objective": "rank_xendcg"}, binary, {"group": [10] * 60}, 3),
+        "custom": ({"objective": lambda score, data: (score - data.get_label(), score * 0 + 1)},
+                   None, {}, 3),
+        "pandas": ({"objective": "binary"}, binary, {"names": True}, 4),
         "constant": ({"objective": "regression"}, lambda s: s * 0 + 1, {}, 2),
     }
+
+
+def named(rows):
+    """Columns 0 and 1 as pandas' categories, with texts for names and with numbers."""
+    import pandas as pd
+    frame = pd.DataFrame(rows, columns=list("abcdef"))
+    for column, names in (("a", [f"Straße {i}" for i in range(40)]), ("b", range(0, 1000, 10))):
+        codes = frame[column].fillna(-1).astype(int)
+        frame[column] = pd.Categorical.from_codes(codes, list(names))
+    return frame
 
 
 def make(folder, name, parameters, target, arguments, rounds):
     rows = make_rows()
     categorical = "categorical_feature" in arguments
-    if categorical:
+    arguments = dict(arguments)
+    names = arguments.pop("names", False)
+    if categorical or names:
         rows[:, 0] = rng.integers(0, 40, len(rows))
         rows[:, 1] = rng.integers(0, 100, len(rows))
     seen = np.nan_to_num(rows)
     signal = seen[:, 0] + 2 * seen[:, 1] * seen[:, 2] - seen[:, 3]
-    data = lgb.Dataset(rows, target(signal) if target else signal, **arguments)
+    if names:
+        rows[rng.random(len(rows)) < 0.1, 1] = np.nan
+    data = lgb.Dataset(named(rows) if names else rows, target(signal) if target else signal,
+                       **arguments)
     model = lgb.train({"verbose": -1, "num_leaves": 12, "min_data_per_group": 5, "seed": 1,
                        **parameters}, data, rounds)
     stem = f"{lgb.__version__}_{name}"
@@ -88,9 +112,10 @@ def make(folder, name, parameters, target, arguments, rounds):
     rows = on_thresholds(rows, model, name != "linear")
     if categorical:
         rows[:8, 0] = [-1, 1e9, 1e10, np.inf, -np.inf, 3.7, -0.5, np.nan]
+    seen = named(rows) if names else rows
     parts = [rows] + [np.asarray(part, float).reshape(ROWS, -1) for part in (
-        model.predict(rows, raw_score=True), model.predict(rows),
-        model.predict(rows, pred_leaf=True))]
+        model.predict(seen, raw_score=True), model.predict(seen),
+        model.predict(seen, pred_leaf=True))]
     np.save(folder / f"{stem}.npy", np.hstack(parts))
     return {"name": stem, "outputs": parts[1].shape[1], "trees": parts[3].shape[1]}
 

@@ -100,7 +100,24 @@ def cases():
         "quantiles": ((2, 1), {"objective": "reg:quantileerror",
                                "quantile_alpha": np.array([0.1, 0.5, 0.9])}, None, {}, 3),
         "absolute": ((1, 7), {"objective": "reg:absoluteerror"}, None, {}, 4),
+        "cats": ((3, 1), {"objective": "binary:logistic", "max_cat_to_onehot": 2,
+                          "tree_method": "hist"}, binary, {"categories": True, "names": True}, 4),
+        "share": (plain, {"objective": "reg:logistic"}, binary, {}, 3),
+        "aft": ((1, 2), {"objective": "survival:aft"}, None, {"bounds": positive}, 3),
+        "huber": ((1, 0), {"objective": "reg:pseudohubererror"}, None, {}, 3),
+        "squaredlog": ((1, 1), {"objective": "reg:squaredlogerror"}, positive, {}, 3),
+        "ndcg": (plain, {"objective": "rank:ndcg"}, binary, {"group": 10}, 3),
     }
+
+
+def named(rows):
+    """Columns 0 and 1 as pandas' categories, with texts for names and with numbers."""
+    import pandas as pd
+    frame = pd.DataFrame(rows, columns=list("abcdef"))
+    for column, names in (("a", [f"{i:02} Straße" for i in range(45)]), ("b", [10, 20, 30, 40, 50])):
+        codes = frame[column].fillna(-1).astype(int)
+        frame[column] = pd.Categorical.from_codes(codes, names)
+    return frame
 
 
 def make(folder, name, parameters, target, arguments, rounds):
@@ -108,12 +125,19 @@ def make(folder, name, parameters, target, arguments, rounds):
     arguments = dict(arguments)
     stop = arguments.pop("stop", 0)
     group = arguments.pop("group", 0)
+    names, bounds = arguments.pop("names", False), arguments.pop("bounds", None)
     if arguments.pop("categories", False):
         rows = categorical(rows)
         arguments["feature_types"] = ["c", "c"] + ["q"] * (COLUMNS - 2)
         arguments["enable_categorical"] = True
     signal = targets(rows)
-    data = xgb.DMatrix(rows, target(signal) if target else signal, **arguments)
+    if names:
+        arguments.pop("feature_types")
+    data = xgb.DMatrix(named(rows) if names else rows, target(signal) if target else signal,
+                       **arguments)
+    if bounds:
+        data.set_float_info("label_lower_bound", bounds(signal))
+        data.set_float_info("label_upper_bound", bounds(signal) + 1)
     if group:
         data.set_group([group] * (len(rows) // group))
     extra = {}
@@ -134,7 +158,9 @@ def make(folder, name, parameters, target, arguments, rounds):
     if "feature_types" in arguments:
         arguments["enable_categorical"] = True
         rows[:5, 0] = [44, 45, 1000, -1, np.nan]
-    data = xgb.DMatrix(rows, **arguments)
+    if names:
+        arguments["enable_categorical"] = True
+    data = xgb.DMatrix(named(rows) if names else rows, **arguments)
     used = {}
     if stop:
         last = booster.best_iteration + 1
