@@ -1,6 +1,7 @@
 /* Mixtures against expectation maximisation as the textbook writes it, in plain float64 (Dempster,
  * Laird and Rubin 1977): hundreds of small random problems, all four covariances, weights,
  * reg_covar, rows far from the origin, on every instruction set of this machine. */
+#define _POSIX_C_SOURCE 200809L /* setenv */
 #include <stdbool.h>
 
 #include "fitting.h"
