@@ -24,9 +24,15 @@ int evaluating_check(const struct session *session, struct spot_error *err)
     static const enum option_id outputs[] = {OPTION_METRICS, OPTION_REPORT};
     const struct arguments *arguments = &session->arguments;
     int status = SPOT_OK;
-    for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status >= 0; i++)
-        if (given(arguments, outputs[i]))
-            status = session_check_output(session, arguments->value[outputs[i]], err);
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status >= 0; i++) {
+        const char *path = arguments->value[outputs[i]];
+        if (path != NULL && strcmp(path, "-") == 0)
+            return spot_fail(err, SPOT_EUSAGE,
+                             "--%s: standard output carries the result line, which has every "
+                             "measure; name a file",
+                             option_name(outputs[i]));
+        if (path != NULL) status = session_check_output(session, path, err);
+    }
     if (status >= 0 && given(arguments, OPTION_METRICS) && given(arguments, OPTION_REPORT) &&
         strcmp(arguments->value[OPTION_METRICS], arguments->value[OPTION_REPORT]) == 0)
         status = spot_fail(err, SPOT_EUSAGE, "%.200s is asked for two outputs",

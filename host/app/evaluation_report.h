@@ -34,7 +34,7 @@ int report_matrix(const char *path, const char *corner, const char *const *row_n
                   int32_t rows_count, const char *const *column_names, int32_t columns_count,
                   const double *cells, struct spot_error *err);
 
-/* Text that `print` writes, in a file that appears whole or not at all ("-" is refused). */
+/* Text that `print` writes, in a file that appears whole or not at all. */
 int report_file(const char *path, void (*print)(FILE *out, const void *arg), const void *arg,
                 struct spot_error *err);
 
