@@ -371,6 +371,7 @@ static int copy_row(struct kmeans_run *run, int64_t row, float *values, int64_t 
                     int32_t *label, struct spot_error *err)
 {
     data_row(run->data, row, values);
+    cpu_rows_done(&run->data->arrays, 0, run->data->blocks); /* a row brings its neighbours */
     *weight = row_weight(run->data, row);
     *label = -1;
     return run->labels == NULL || run->fresh ? SPOT_OK : copy_labels(run, row, 1, label, err);

@@ -206,6 +206,7 @@ int cpu_seed_try(struct kmeans_run *run, int32_t count, const int64_t *rows, str
         s->rows[p] = rows[p];
         data_row(run->data, rows[p], s->points + (p + 1) * columns);
     }
+    cpu_rows_done(&run->data->arrays, 0, run->data->blocks);
     try_points(run);
     for (int32_t p = 0; p < count; p++) {
         totals[p] = int128_from(0);
@@ -474,7 +475,7 @@ int cpu_seed_pick(struct kmeans_run *run, int32_t count, const struct int128 *ta
     for (int32_t p = 0; p < count; p++) {
         find_task(run, &walk, &begins, targets[p]);
         rows[p] = find_row(run, &walk, targets[p]);
-        if (p % BLOCK_ROWS == BLOCK_ROWS - 1)
+        if (p % BLOCK_ROWS == BLOCK_ROWS - 1 || p == count - 1)
             cpu_rows_done(&run->data->arrays, 0, run->data->blocks);
     }
     return SPOT_OK;

@@ -67,6 +67,7 @@ both 24 train kmeans --input rows.npy --k 5 --n-init 2 --max-iter 6
 says stderr 'rows stream through temporary files'
 both 24 train kmeans --input rows.npy --k 30 --init random --n-init 2 --max-iter 3
 both 24 train kmeans --input rows.npy --k 6 --n-init 10 --max-iter 4
+both 24 train kmeans --input rows.npy --k 9 --init random --n-init 10 --max-iter 2
 both 24 train kmeans --input few.npy --k 4
 both 24 train kmeans --input few.npy --k 4 --compact off --max-iter 4
 both 24 train kmeans --input rows.npy --k 5 --mini-batch 5000 --max-iter 2
