@@ -144,6 +144,7 @@ out:
     free(scoring->blocks);
     free(scoring->wide_blocks);
     free(scoring->peaks);
+    scoring->filter = NULL;
     filter_close(&space);
     return status;
 }

@@ -113,6 +113,7 @@ out:
     free(scoring->wide_blocks);
     free(scoring->work);
     free(scoring->density);
+    scoring->pack = NULL;
     mixture_space_close(&space);
     return status;
 }

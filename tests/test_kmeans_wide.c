@@ -47,15 +47,6 @@ static int read_rows(void *arg, int64_t first, int64_t rows, double *values, dou
     return SPOT_OK;
 }
 
-static spot_engine *limited_engine(int64_t room)
-{
-    const struct spot_engine_options options = {
-        .device = "cpu", .threads = 2, .memory = resident_bytes(0) + room, .scratch = folder};
-    spot_engine *engine = NULL;
-    CU_ASSERT_EQUAL_FATAL(spot_engine_open(&options, &engine, NULL), SPOT_OK);
-    return engine;
-}
-
 /* ---- Against plain Lloyd --------------------------------------------------------------------- */
 
 static void check_model(const struct plain_lloyd *plain, spot_engine *engine,
@@ -99,7 +90,7 @@ static void check_problem(int32_t columns, int32_t k, int weighted)
     options.max_iter = 12;
     options.tol = 0;
     for (int v = 0; v < 6; v++) {
-        spot_engine *engine = v < 4 ? open_engine(1 + v, variants[v]) : limited_engine(ROOM);
+        spot_engine *engine = open_engine(1 + v % 4, variants[v % 4]);
         if (engine == NULL) continue;
         options.compact = v % 3 - 1;
         options.batch_rows = v % 2 ? 777 : 0;
@@ -147,6 +138,96 @@ static void a_long_fit_is_the_same_everywhere(void)
         spot_engine_close(engine);
     }
     spot_kmeans_free(first);
+}
+
+/* ---- Streaming ------------------------------------------------------------------------------- */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { LIMITED = 0 }; /* what a sanitizer keeps for itself cannot be limited */
+#else
+enum { LIMITED = 1 };
+#endif
+
+enum { MANY = 150000, NARROW = 4 };
+static int64_t windows; /* that an engine told of */
+
+/* Any rows of a table that is nowhere. */
+static int make_rows(void *arg, int64_t first, int64_t rows, double *values, double *out_weights,
+                     struct spot_error *err)
+{
+    (void)arg;
+    (void)err;
+    for (int64_t i = 0; values != NULL && i < rows; i++) {
+        uint64_t seed = (uint64_t)(first + i) * 977;
+        for (int64_t j = 0; j < NARROW; j++)
+            values[i * NARROW + j] = (double)((first + i) % 5) * 1e-3 + 1e-3 * next_uniform(&seed) +
+                                     (j % 2 == 0             ? 1e6
+                                      : (first + i) % 2 == 0 ? 1e4
+                                                             : -1e4);
+    }
+    for (int64_t i = 0; out_weights != NULL && i < rows; i++)
+        out_weights[i] = 1;
+    return SPOT_OK;
+}
+
+static void count_windows(void *arg, int64_t from, int64_t to, int64_t total)
+{
+    (void)arg;
+    CU_ASSERT(from >= 0 && from < to && to <= total);
+    windows++;
+}
+
+/* What is found in those rows: a model, its measures, a mixture's log-likelihood. */
+struct findings {
+    spot_kmeans *model;
+    struct spot_kmeans_measures measures;
+    double log_likelihood;
+};
+
+static struct findings find(int64_t room, const struct spot_matrix *data)
+{
+    const struct spot_engine_options bounds = {.device = "cpu",
+                                               .threads = 2,
+                                               .memory = room > 0 ? resident_bytes(0) + room : 0,
+                                               .scratch = folder,
+                                               .streamed = count_windows};
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    struct spot_gmm_options mixed = spot_gmm_defaults();
+    const struct spot_measure_options few = {.silhouette_rows = 300};
+    struct findings found = {0};
+    spot_engine *engine = NULL;
+    spot_gmm *mixture = NULL;
+    options.k = 6;
+    options.n_init = 2;
+    options.max_iter = 4;
+    mixed.k = 3;
+    mixed.max_iter = 2;
+    mixed.covariance = SPOT_GMM_DIAG;
+    mixed.init = SPOT_GMM_INIT_RANDOM;
+    CU_ASSERT_EQUAL_FATAL(spot_engine_open(&bounds, &engine, NULL), SPOT_OK);
+    found.model = fit(engine, data, &options);
+    CU_ASSERT_EQUAL(spot_kmeans_measure(engine, found.model, data, &few, &found.measures, NULL),
+                    SPOT_OK);
+    CU_ASSERT_EQUAL_FATAL(spot_gmm_fit(engine, data, &mixed, &mixture, NULL), SPOT_OK);
+    found.log_likelihood = spot_gmm_result(mixture)->log_likelihood;
+    spot_gmm_free(mixture);
+    spot_engine_close(engine);
+    return found;
+}
+
+static void rows_that_stream_are_the_same(void)
+{
+    const struct spot_reader reader = {.read64 = make_rows};
+    const struct spot_matrix data = {.rows = MANY, .columns = NARROW, .reader = &reader};
+    const struct findings streamed = find(LIMITED ? ROOM : 0, &data);
+    CU_ASSERT(windows > 1 || !LIMITED);
+    const struct findings resident = find(0, &data);
+    CU_ASSERT(same_model(streamed.model, resident.model));
+    CU_ASSERT(streamed.measures.silhouette == resident.measures.silhouette);
+    CU_ASSERT(streamed.measures.davies_bouldin == resident.measures.davies_bouldin);
+    CU_ASSERT(streamed.log_likelihood == resident.log_likelihood);
+    spot_kmeans_free(streamed.model);
+    spot_kmeans_free(resident.model);
 }
 
 /* ---- Where float32 holds the rows ------------------------------------------------------------ */
@@ -338,6 +419,7 @@ int main(void)
     static const struct suite_test tests[] = {
         {"fits are plain Lloyd's", fits_are_plain_lloyds},
         {"a long fit is the same everywhere", a_long_fit_is_the_same_everywhere},
+        {"rows that stream are the same", rows_that_stream_are_the_same},
         {"rows that float32 holds are the same", float32_rows_are_the_same},
         {"directions keep their digits", directions_keep_their_digits},
         {"a stopped fit goes on", a_stopped_fit_goes_on},
