@@ -134,6 +134,28 @@ static void test_shared_passes(void)
     shares(&weighted, SPOT_INIT_KMEANS_PARALLEL, 1);
 }
 
+/* The labels handed out are those of the run that was kept. */
+static void test_labels(void)
+{
+    const struct spot_matrix data = plain_rows();
+    struct watch watch;
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    int32_t *labels = malloc(2 * (size_t)ROWS * sizeof *labels);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(labels);
+    options.k = 9;
+    options.max_iter = 5;
+    options.n_init = 5;
+    options.labels = labels;
+    spot_engine *engine = watched_engine(ROOM, 2, &watch);
+    spot_kmeans *model = fit(engine, &data, &options);
+    CU_ASSERT(watch.passes > 5);
+    CU_ASSERT_EQUAL(spot_kmeans_assign(engine, model, &data, labels + ROWS, NULL, NULL), SPOT_OK);
+    CU_ASSERT_EQUAL(memcmp(labels, labels + ROWS, (size_t)ROWS * sizeof *labels), 0);
+    spot_kmeans_free(model);
+    spot_engine_close(engine);
+    free(labels);
+}
+
 /* ---- Mixtures ------------------------------------------------------------------------------- */
 
 static int same_mixture(const spot_gmm *a, const spot_gmm *b)
@@ -403,6 +425,7 @@ int main(void)
 {
     const struct suite_test tests[] = {
         {"ten runs, the passes of one", test_shared_passes},
+        {"labels", test_labels},
         {"mixtures", test_mixtures},
         {"mixtures, stopped", test_mixtures_stop},
         {"measures", test_measures},
