@@ -10,28 +10,17 @@
 namespace
 {
 
-enum { DATA_THREADS = 256 };
+/* DATA_BLOCKS: on a multiprocessor, so that registers suffice. */
+enum { DATA_THREADS = 256, DATA_BLOCKS = 4, LEAST_STAGE_ROWS = 64 };
 
 const int64_t stage_bytes = 16 << 20;
-
-/* One more launch for 2^28 rows costs nothing, and row numbers in a chunk stay below 2^31. */
-enum { LEAST_CHUNK_BITS = 2, MOST_CHUNK_BITS = 28 };
-
-/* Chunks of the size of a batch, or a little larger. */
-int32_t chunk_bits_of(int64_t batch_rows)
-{
-    int32_t bits = LEAST_CHUNK_BITS;
-    if (batch_rows <= 0) return MOST_CHUNK_BITS;
-    while (bits < MOST_CHUNK_BITS && (int64_t)1 << bits < batch_rows)
-        bits++;
-    return bits;
-}
 
 /* ---- Kernels -------------------------------------------------------------------------------- */
 
 /* Turns `count` rows, the first of which has the number `first`, into columns. */
-__global__ __launch_bounds__(DATA_THREADS) void columns_kernel(cuda_rows rows, const float *from,
-                                                               int64_t first, int64_t count)
+__global__ __launch_bounds__(DATA_THREADS,
+                             DATA_BLOCKS) void columns_kernel(cuda_rows rows, const float *from,
+                                                              int64_t first, int64_t count)
 {
     int64_t step = (int64_t)gridDim.x * DATA_THREADS;
     for (int64_t i = (int64_t)blockIdx.x * DATA_THREADS + threadIdx.x; i < count; i += step) {
@@ -97,14 +86,11 @@ void close_stages(struct backend_data *data)
     }
 }
 
-int open_stages(struct backend_data *data, struct spot_error *err)
+/* Buffers for data->stage_rows rows. */
+int make_stages(struct backend_data *data, struct spot_error *err)
 {
     int status = SPOT_OK;
-    int64_t columns = data->rows.columns, floats;
-    data->stage_rows = stage_bytes / ((int64_t)sizeof(float) * columns);
-    if (data->stage_rows < 1) data->stage_rows = 1;
-    if (data->stage_rows > data->rows.rows) data->stage_rows = data->rows.rows;
-    floats = data->stage_rows * columns;
+    const int64_t floats = data->stage_rows * data->rows.columns;
     for (struct cuda_stage &stage : data->stages) {
         CUDA_TRY(cudaMallocHost(&stage.host, (size_t)floats * sizeof(float)),
                  "pinning a buffer for rows");
@@ -113,6 +99,21 @@ int open_stages(struct backend_data *data, struct spot_error *err)
     }
 out:
     return status;
+}
+
+/* Smaller buffers where there is no room for these. */
+int open_stages(struct backend_data *data, struct spot_error *err)
+{
+    data->stage_rows = stage_bytes / ((int64_t)sizeof(float) * data->rows.columns);
+    if (data->stage_rows > data->rows.rows) data->stage_rows = data->rows.rows;
+    if (data->stage_rows < 1) data->stage_rows = 1;
+    for (;;) {
+        int status = make_stages(data, err);
+        if (status == SPOT_OK) return status;
+        close_stages(data);
+        if (status != SPOT_ENOMEM || data->stage_rows <= LEAST_STAGE_ROWS) return status;
+        data->stage_rows /= 2;
+    }
 }
 
 /* ---- Putting rows --------------------------------------------------------------------------- */
@@ -188,7 +189,7 @@ void cuda_data_close(struct backend_data *data)
     if (cuda_enter(data->backend, NULL) == SPOT_OK) {
         (void)cudaStreamSynchronize(data->backend->stream);
         close_stages(data);
-        (void)cudaFree(data->rows.x);
+        cuda_rows_close(data);
         (void)cudaFree(data->rows.offset);
         (void)cudaFree(data->rows.weights);
         (void)cudaFree(data->rows.counts);
@@ -204,27 +205,22 @@ int cuda_data_open(struct backend *backend, int64_t rows, int32_t columns, const
 {
     int status = SPOT_OK;
     double *wide = NULL;
-    int64_t cells = 0;
     *out = NULL;
     struct backend_data *data = (struct backend_data *)calloc(1, sizeof *data);
     if (data == NULL) return spot_fail_memory(err, "the data handle");
     data->backend = backend;
     data->rows.rows = data->rows.original_rows = rows;
     data->rows.columns = columns;
-    data->rows.chunk_bits = chunk_bits_of(batch_rows);
     data->most_mass = 1.0;
     SPOT_TRY(cuda_enter(backend, err));
     wide = (double *)malloc((size_t)columns * sizeof *wide);
-    if (wide == NULL || __builtin_mul_overflow(cuda_padded(rows), (int64_t)columns, &cells)) {
+    if (wide == NULL) {
         status = spot_fail_memory(err, "the rows");
         goto out;
     }
     for (int32_t j = 0; j < columns; j++)
         wide[j] = (double)largest[j];
-    SPOT_TRY(cuda_alloc(&data->rows.x, cells, "the rows", err));
-    /* Kernels read the padding behind the last row too, and make nothing of it. */
-    CUDA_TRY(cudaMemsetAsync(data->rows.x, 0, (size_t)cells * sizeof(float), backend->stream),
-             "clearing the rows");
+    SPOT_TRY(cuda_rows_open(data, batch_rows, err));
     SPOT_TRY(cuda_alloc(&data->rows.offset, columns, "the columns' offsets", err));
     SPOT_TRY(cuda_alloc(&data->largest, columns, "the columns' ranges", err));
     SPOT_TRY(cuda_put(backend, data->rows.offset, offset, (size_t)columns * sizeof *offset,

@@ -172,14 +172,14 @@ out:
 
 /* ---- Passes --------------------------------------------------------------------------------- */
 
-/* The pass over the chunk that begins at a row. */
-struct cuda_kmeans_pass chunk_pass(const struct kmeans_run *run, int64_t first)
+/* The pass over the chunk x that begins at a row. */
+struct cuda_kmeans_pass chunk_pass(const struct kmeans_run *run, int64_t first, const float *x)
 {
     const struct cuda_rows *rows = &run->data->rows;
     struct cuda_kmeans_pass pass = {};
     pass.batch.rows = cuda_chunk_rows(*rows, first);
     pass.batch.stride = cuda_padded(pass.batch.rows);
-    pass.batch.x = rows->x + first * rows->columns;
+    pass.batch.x = x;
     pass.batch.weights = rows->weights != nullptr ? rows->weights + first : nullptr;
     pass.batch.counts = rows->counts != nullptr ? rows->counts + first : nullptr;
     pass.batch.labels8 = run->labels8 != nullptr ? run->labels8 + first : nullptr;
@@ -206,8 +206,11 @@ int enqueue_pass(struct kmeans_run *run, double tolerance, int32_t update, struc
     int status = SPOT_OK;
     struct backend *backend = run->data->backend;
     for (int64_t first = 0; first < run->data->rows.rows; first += cuda_chunk(run->data->rows)) {
-        struct cuda_kmeans_pass pass = chunk_pass(run, first);
+        const float *x;
+        SPOT_TRY(cuda_chunk_ready(run->data, first, &x, err));
+        struct cuda_kmeans_pass pass = chunk_pass(run, first, x);
         SPOT_TRY(cuda_kmeans_assign(&pass, &backend->limits, backend->stream, err));
+        SPOT_TRY(cuda_chunk_used(run->data, first, err));
     }
     run->fresh = 0;
     SPOT_TRY(cuda_kmeans_update(run, tolerance, update, err));

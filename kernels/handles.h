@@ -17,14 +17,17 @@ struct backend {
     char description[256];
 };
 
-/* Rows on the device as kernels see them: chunks of (columns, stride), one behind the other, so
- * that neighbouring rows of a column lie side by side. */
+/* Rows as kernels see them: chunks of (columns, stride), one behind the other, so that neighbouring
+ * rows of a column lie side by side. Those that have no room on the device are in pinned memory of
+ * the host, which kernels can read (cuda_room.cu). */
 struct cuda_rows {
     int64_t rows;
     int32_t columns;
     int32_t chunk_bits; /* 2^chunk_bits rows in every chunk but the last, at least CUDA_ROW_PADDING
                            and below 2^31 */
-    float *x;           /* without offset */
+    int64_t resident;   /* rows on the device: all, or whole chunks */
+    float *x;           /* of these, without offset */
+    float *host_x;      /* of the others */
     double *offset;     /* (columns) */
     int64_t *weights;   /* (rows) of one original row, or NULL for 1 */
     int32_t *counts;    /* (rows) original rows each stands for, or NULL for 1 */
@@ -38,6 +41,12 @@ struct cuda_stage {
     cudaEvent_t free; /* the copy and the kernel that read from it are done */
 };
 
+/* Room on the device for a chunk that comes for a pass. */
+struct cuda_slot {
+    float *x;
+    cudaEvent_t ready, used; /* it has come; what was to be done with it is done */
+};
+
 struct backend_data {
     struct backend *backend;
     struct cuda_rows rows;
@@ -45,6 +54,9 @@ struct backend_data {
     double most_mass; /* largest weight * count of a row, rounded up */
     int64_t stage_rows;
     struct cuda_stage stages[2]; /* while rows are put */
+    struct cuda_slot slots[2];   /* where not all rows are resident */
+    int turn;                    /* the slot that comes next */
+    cudaStream_t copies;         /* fills slots */
 };
 
 #define CUDA_INLINE static __host__ __device__ inline
@@ -76,7 +88,9 @@ CUDA_INLINE float *cuda_row(const struct cuda_rows &rows, int64_t row, int64_t *
 {
     int64_t first = row >> rows.chunk_bits << rows.chunk_bits;
     *stride = cuda_padded(cuda_chunk_rows(rows, first));
-    return rows.x + first * rows.columns + (row - first);
+    float *chunk = first < rows.resident ? rows.x + first * rows.columns
+                                         : rows.host_x + (first - rows.resident) * rows.columns;
+    return chunk + (row - first);
 }
 
 CUDA_INLINE int64_t cuda_weight(const struct cuda_rows &rows, int64_t row)
@@ -114,6 +128,18 @@ int cuda_wait(const struct backend *backend, const char *doing, struct spot_erro
 
 /* Blocks of `threads` for so many items, at most a few for each multiprocessor. */
 unsigned cuda_grid(const struct backend *backend, int64_t items, int threads);
+
+/* ---- Room for rows (cuda_room.cu) ----------------------------------------------------------- */
+
+/* Room for rows.rows rows: chunks and places. Close after a failure too. */
+int cuda_rows_open(struct backend_data *data, int64_t batch_rows, struct spot_error *err);
+void cuda_rows_close(struct backend_data *data);
+
+/* The chunk that begins at row `first`, on the device once the backend's stream comes to it. When
+ * the work on it has been put on that stream, cuda_chunk_used() says so. */
+int cuda_chunk_ready(struct backend_data *data, int64_t first, const float **x,
+                     struct spot_error *err);
+int cuda_chunk_used(struct backend_data *data, int64_t first, struct spot_error *err);
 
 /* ---- Rows (cuda_data.cu) -------------------------------------------------------------------- */
 

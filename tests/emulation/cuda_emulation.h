@@ -411,9 +411,14 @@ void set_host_threads(int threads);
 /* Device memory from which cudaMalloc is served. */
 void set_memory(size_t bytes);
 size_t memory_in_use();
+/* The nth allocation from now on fails, of the device or pinned; 0: none does. Returns how far off
+ * the last one is that was to fail. */
+extern "C" uint64_t emulation_fail(uint64_t allocations);
+/* 0 when everything was given back: memory of both kinds, streams, events. */
+extern "C" size_t emulation_in_use();
 /* The machine that is emulated is also told by the environment, for programs that know nothing of
- * this header: CUDA_EMULATION=no-driver, old-driver, no-device, old-device, busy, or a number of
- * megabytes of device memory. */
+ * this header: CUDA_EMULATION=no-driver, old-driver, no-device, old-device, busy, tight (now little
+ * memory is said to be free, now less), or a number of megabytes of device memory. */
 
 /* What the last failed kernel, copy or cudaFree did wrong. "" when nothing. */
 const char *last_report();

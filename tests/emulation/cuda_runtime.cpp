@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 extern "C" {
@@ -17,14 +18,19 @@ void __asan_unpoison_memory_region(const volatile void *, size_t) __attribute__(
 
 using emulation::report;
 
-struct emulation_stream {
-    std::deque<std::function<cudaError_t()>> work;
-    uint64_t done = 0; /* pieces of work done since the stream was made */
-};
-
 struct emulation_event {
     emulation_stream *stream = nullptr;
     uint64_t after = 0; /* reached once the stream has done so many pieces of work */
+};
+
+struct emulation_stream {
+    struct piece {
+        std::function<cudaError_t()> work;
+        emulation_event first; /* what it waits for */
+    };
+    std::deque<piece> work;
+    uint64_t done = 0;    /* pieces of work done since the stream was made */
+    bool running = false; /* one is being done */
 };
 
 namespace emulation
@@ -48,10 +54,11 @@ struct {
     std::map<const void *, int> shared_allowed; /* by kernel */
     std::vector<std::unique_ptr<emulation_stream>> streams;
     std::vector<std::unique_ptr<emulation_stream>> retired; /* events may still point to them */
-    size_t memory = 1 << 30, in_use = 0;
+    size_t memory = 1 << 30, in_use = 0, events = 0;
     int device_now = 0;
     cudaError_t last = cudaSuccess, sticky = cudaSuccess;
-    uint64_t drawn = 0;
+    uint64_t fail_in = 0;          /* allocations until one fails; 0: none does */
+    uint64_t drawn = 0, asked = 0; /* orders drawn; times that cudaMemGetInfo was called */
 } runtime;
 
 cudaError_t keep(cudaError_t error)
@@ -71,10 +78,34 @@ void shade(unsigned char *at, size_t bytes, bool poison)
 
 void do_one(emulation_stream *stream)
 {
-    std::function<cudaError_t()> next = std::move(stream->work.front());
+    std::function<cudaError_t()> next = std::move(stream->work.front().work);
     stream->work.pop_front();
+    stream->running = true;
     if (runtime.sticky == cudaSuccess) keep(next());
+    stream->running = false;
     stream->done++;
+}
+
+uint64_t draw_number()
+{
+    return (seed() + runtime.drawn++) * 0x9e3779b97f4a7c15u >> 32;
+}
+
+bool may_go_on(const emulation_stream &stream)
+{
+    if (stream.running || stream.work.empty()) return false;
+    const emulation_event &first = stream.work.front().first;
+    return first.stream == nullptr || first.stream->done >= first.after;
+}
+
+/* Now and then a stream that nobody waits for does something, too. */
+void run_ahead(const emulation_stream *but)
+{
+    std::vector<emulation_stream *> others;
+    for (auto &stream : runtime.streams)
+        if (stream.get() != but && may_go_on(*stream)) others.push_back(stream.get());
+    uint64_t draw = draw_number();
+    if (!others.empty() && draw % 4 != 0) do_one(others[draw / 4 % others.size()]);
 }
 
 /* Does work in a drawn interleaving of all streams. */
@@ -85,15 +116,16 @@ void drain_all()
         for (auto &stream : runtime.streams)
             if (!stream->work.empty()) busy.push_back(stream.get());
         if (busy.empty()) return;
-        uint64_t draw = (seed() + runtime.drawn++) * 0x9e3779b97f4a7c15u;
-        do_one(busy[(draw >> 32) % busy.size()]);
+        do_one(busy[draw_number() % busy.size()]);
     }
 }
 
 void drain(emulation_stream *stream, uint64_t until)
 {
-    while (stream->done < until && !stream->work.empty())
+    while (stream->done < until && !stream->work.empty()) {
+        run_ahead(stream);
         do_one(stream);
+    }
 }
 
 void drain(emulation_stream *stream)
@@ -101,14 +133,15 @@ void drain(emulation_stream *stream)
     drain(stream, UINT64_MAX);
 }
 
-cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> work)
+cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> work,
+                    emulation_event first = {})
 {
     if (runtime.sticky != cudaSuccess) return keep(runtime.sticky);
     if (stream == nullptr) {
         drain_all();
         return keep(work());
     }
-    stream->work.push_back(std::move(work));
+    stream->work.push_back({std::move(work), first});
     return cudaSuccess;
 }
 
@@ -156,6 +189,12 @@ bool guard_kept(const unsigned char *zone)
     return true;
 }
 
+/* Whether this allocation is the one that is to fail. */
+bool fails_now()
+{
+    return runtime.fail_in > 0 && --runtime.fail_in == 0;
+}
+
 } // namespace
 
 cudaError_t allow_shared(const void *function, int bytes)
@@ -190,6 +229,16 @@ void set_memory(size_t bytes)
 size_t memory_in_use()
 {
     return runtime.in_use;
+}
+
+extern "C" uint64_t emulation_fail(uint64_t allocations)
+{
+    return std::exchange(runtime.fail_in, allocations);
+}
+
+extern "C" size_t emulation_in_use()
+{
+    return runtime.in_use + runtime.pinned.size() + runtime.streams.size() + runtime.events;
 }
 
 void reset()
@@ -337,6 +386,7 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
 {
     *total = memory_now();
     *free_bytes = *total > runtime.in_use ? *total - runtime.in_use : 0;
+    if (told("tight")) *free_bytes = (size_t)16 << (10 + runtime.asked++ % 6);
     return cudaSuccess;
 }
 
@@ -352,6 +402,7 @@ cudaError_t cudaMalloc(void **at, size_t bytes)
 {
     *at = nullptr;
     if (bytes == 0) return cudaSuccess;
+    if (fails_now()) return keep(cudaErrorMemoryAllocation);
     if (bytes > memory_now() || runtime.in_use > memory_now() - bytes)
         return keep(cudaErrorMemoryAllocation);
     size_t rounded = (bytes + guard - 1) / guard * guard;
@@ -393,7 +444,7 @@ cudaError_t cudaFree(void *at)
 
 cudaError_t cudaMallocHost(void **at, size_t bytes)
 {
-    *at = bytes > 0 ? malloc(bytes) : nullptr;
+    *at = bytes > 0 && !fails_now() ? malloc(bytes) : nullptr;
     if (bytes > 0 && *at == nullptr) return keep(cudaErrorMemoryAllocation);
     if (*at != nullptr) runtime.pinned[*at] = bytes;
     return cudaSuccess;
@@ -494,6 +545,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream)
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
 {
     *event = new emulation_event;
+    runtime.events++;
     return cudaSuccess;
 }
 
@@ -505,6 +557,7 @@ cudaError_t cudaEventCreate(cudaEvent_t *event)
 cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
     delete event;
+    runtime.events--;
     return cudaSuccess;
 }
 
@@ -520,10 +573,11 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
 {
     emulation_event now = *event;
-    return enqueue(stream, [now] {
+    auto wait = [now] {
         if (now.stream != nullptr) drain(now.stream, now.after);
         return cudaSuccess;
-    });
+    };
+    return enqueue(stream, wait, now);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)

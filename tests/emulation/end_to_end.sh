@@ -61,12 +61,22 @@ if cc -shared -fPIC other.c -o other.so && cc -shared -fPIC -Dspot_backend_entry
     no_gpu "" "is no backend of blackspot"
 fi
 
-# Too little memory on the card, and devices by number and UUID.
-export CUDA_EMULATION=1
-expect 1 train kmeans --config "$config" --input "$year" --k 3 --compact off --device cuda \
-    --set engine.cuda_library="$EMULATED" --output never.json
+# Less memory on the card than the rows take: what has no room is sent in every pass, and the
+# model is the same; with none at all it says so. Then devices by number and UUID.
+small=(train kmeans --config "$config" --input "$year" --k 3 --compact off --max-iter 5)
+expect 0 "${small[@]}" --device cpu --output cpu.json
+for megabytes in 2 3; do
+    CUDA_EMULATION=$megabytes expect 0 "${small[@]}" --device cuda \
+        --set engine.cuda_library="$EMULATED" --output cuda.json
+    says stderr "no room for all rows"
+    same cpu.json cuda.json "$megabytes MB"
+done
+CUDA_EMULATION=3 expect 0 "${small[@]}" --batch-rows 3000 --device cuda \
+    --set engine.cuda_library="$EMULATED" --output cuda.json
+same cpu.json cuda.json "small batches"
+CUDA_EMULATION=1 expect 1 "${small[@]}" --device cuda --set engine.cuda_library="$EMULATED" \
+    --output never.json
 says stderr "CUDA: no room for .* MB wanted, .* of 1 MB are free"
-unset CUDA_EMULATION
 job=(train kmeans --input points.csv --k 3 --output one.json --max-iter 2)
 for id in cuda:1 cuda:GPU-10111213-1415-1617-1819-1a1b1c1d1e1f; do
     expect 0 "${job[@]}" --set engine.cuda_library="$EMULATED" --device "$id"

@@ -3,7 +3,8 @@
 # mutations/*.sed to a copy of kernels/ and host/numerics/, builds it with the emulation and demands
 # that a test fails; first as it is, then under the thread sanitizer, which sees races that a lucky
 # order of threads hides. The first line of a bug says what it is; a second one, `# test: PROGRAM
-# NAME`, which test notices it (default: all of test_cuda_emulation).
+# NAME`, which test notices it (default: all of test_cuda_emulation); a third one, `# machine: NAME`,
+# the value of CUDA_EMULATION.
 #
 # usage: mutations.sh CXX CC WORK_DIRECTORY [NAME ...]
 set -euo pipefail
@@ -61,8 +62,9 @@ link() { # VARIANT_FOLDER PROGRAM KERNELS_FOLDER OUTPUT FLAGS...
 # The thread sanitizer wants a plain address layout; where that may not be set, we try as is.
 plain_layout=()
 if setarch -R true 2>/dev/null; then plain_layout=(setarch -R); fi
+machine=
 run() { # PROGRAM [TEST]
-    ("${plain_layout[@]}" timeout 120 "$@" >"$1.log" 2>&1) 2>/dev/null
+    (CUDA_EMULATION=$machine "${plain_layout[@]}" timeout 120 "$@" >"$1.log" 2>&1) 2>/dev/null
 }
 
 build_all "$work/plain" &
@@ -103,11 +105,12 @@ build_changed() { # VARIANT FOLDER CHANGED FLAGS...
 
 # Tries one bug and leaves one line of result.
 try() { # SCRIPT
-    local name folder program=test_cuda_emulation test="" race
+    local name folder program=test_cuda_emulation test="" race machine
     name=$(basename "$1" .sed)
     folder=$work/bugs/$name
     read -r program test < <(sed -n 's/^# test: //p' "$1"; echo test_cuda_emulation)
     race=$(short_test "$program")
+    machine=$(sed -n 's/^# machine: //p' "$1")
     rm -rf "$folder"
     mkdir -p "$folder/source/host"
     cp -r "$root/kernels" "$folder/source/"
