@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "numerics/direction.h"
 #include "numerics/distance.h"
 #include "numerics/update.h"
 
@@ -19,6 +20,7 @@ enum problem_kind {
     MERGED = 4,   /* rows that stand for several, in shuffled order */
     HEAVY = 8,    /* weights of up to 60 bits */
     OFFSET = 16,  /* columns that lie far from 0 */
+    COSINE = 32,  /* rows and centres of length one, and so are centres after an update */
 };
 
 struct problem {
@@ -101,6 +103,21 @@ static inline void problem_scales(struct problem *p, int kind)
                                       .distance_scale = ldexp(1.0, 38 - ilogb(distance))};
 }
 
+/* Gives rows and centres length one. */
+static inline void problem_normalise(struct problem *p)
+{
+    const int32_t d = p->columns;
+    for (int64_t i = 0; i < p->rows; i++) {
+        const double length = row_length(p->x + i * d, d);
+        for (int64_t t = i * d; t < (i + 1) * d; t++)
+            p->values[t] = p->x[t] = unit_value(p->x[t], length);
+    }
+    for (int64_t c = 0; c < p->k; c++) {
+        make_unit(p->centres + c * d, d);
+        make_unit(p->others + c * d, d);
+    }
+}
+
 static inline struct problem problem_make(int64_t rows, int32_t columns, int32_t k, int kind)
 {
     struct problem p = {.rows = rows, .columns = columns, .k = k};
@@ -124,8 +141,10 @@ static inline struct problem problem_make(int64_t rows, int32_t columns, int32_t
         p.centres[i] = ((kind & LATTICE) != 0 ? floor(draw() * 4) : draw() * 20 - 10) + offset;
         p.others[i] = ((kind & LATTICE) != 0 ? floor(draw() * 4) : draw() * 20 - 10) + offset;
     }
+    if ((kind & COSINE) != 0) problem_normalise(&p);
     problem_weights(&p, kind);
     problem_scales(&p, kind);
+    p.quantiser.spherical = (kind & COSINE) != 0;
     return p;
 }
 

@@ -186,6 +186,13 @@ static void runs_to_every_end(void)
         on_all(&p, check_run);
         problem_free(&p);
     }
+    for (int i = 0; i < 6; i++) {
+        run_now = cases[i % 5];
+        struct problem p = problem_make(400, i % 2 == 0 ? 3 : 19, 5,
+                                        i % 3 == 0 ? COSINE : COSINE | WEIGHTED | MERGED);
+        on_all(&p, check_run);
+        problem_free(&p);
+    }
     struct problem p = problem_make(300, 30, 20, PLAIN); /* more than one tile of squares */
     run_now = (struct run_case){5, 0.0};
     on_all(&p, check_run);
