@@ -146,6 +146,7 @@ out:
     free(scoring->peaks);
     scoring->filter = NULL;
     filter_close(&space);
+    scoring->filter = NULL;
     return status;
 }
 
