@@ -34,8 +34,8 @@ struct scoring {
 
 /* A thread's room: everything about the rows of one task. */
 struct room {
-    struct sliced_work *work;
-    uint8_t *places; /* (FOREST_SET) */
+    struct sliced_work work;
+    uint8_t *places; /* (2, FOREST_SET) */
     float *sums32;   /* (outputs, task_rows), or */
     double *sums64;
     int8_t *ranks; /* (sets, slots, FOREST_SET) */
@@ -130,7 +130,7 @@ static void walk_row(const struct scoring *scoring, int64_t row)
 }
 
 static void add_to_room(const struct scoring *scoring, const struct meeting *meeting, int64_t at,
-                        const struct room *room)
+                        struct room *room)
 {
     const struct forest *forest = scoring->plan->forest;
     int32_t output, end;
@@ -148,7 +148,7 @@ static void add_to_room(const struct scoring *scoring, const struct meeting *mee
 
 /* One tree for the rows of a task. */
 static void walk_task(const struct scoring *scoring, int32_t tree, int64_t first, int64_t rows,
-                      const struct room *room)
+                      struct room *room)
 {
     struct meeting meetings[WALKS];
     for (int64_t i = 0; i < rows; i += WALKS) {
@@ -168,23 +168,26 @@ static int64_t bytes_of(const struct scoring *scoring, struct room *room, char *
     const struct forest_plan *plan = scoring->plan;
     const struct forest *forest = plan->forest;
     const bool narrow = forest->rules == FOREST_XGBOOST;
-    const int64_t work = sizeof(struct sliced_work);
+    const int64_t masks = sizeof(uint64_t[FOREST_BLOCKS]), places = 2 * (int64_t)FOREST_SET;
+    const int64_t right = 2 * (plan->most_splits / 2 + 1) * masks;
+    const int64_t reached = 2 * (plan->most_splits + 1) * masks;
     const int64_t sums =
         forest->outputs * scoring->task_rows * (int64_t)(narrow ? sizeof(float) : sizeof(double));
     if (room != NULL) {
-        room->work = (struct sliced_work *)(void *)begin;
-        room->places = (uint8_t *)begin + work;
-        begin += work + FOREST_SET;
-        room->sums32 = narrow ? (float *)(void *)begin : NULL;
-        room->sums64 = narrow ? NULL : (double *)(void *)begin;
-        room->ranks = (int8_t *)begin + sums;
+        room->work.right = (uint64_t(*)[FOREST_BLOCKS])(void *)begin;
+        room->work.reached = (uint64_t(*)[FOREST_BLOCKS])(void *)(begin + right);
+        begin += right + reached;
+        room->places = (uint8_t *)begin;
+        room->sums32 = narrow ? (float *)(void *)(begin + places) : NULL;
+        room->sums64 = narrow ? NULL : (double *)(void *)(begin + places);
+        room->ranks = (int8_t *)begin + places + sums;
     }
-    return work + FOREST_SET + sums + plan->slots * scoring->task_rows;
+    return right + reached + places + sums + plan->slots * scoring->task_rows;
 }
 
 /* Between margins (rows, outputs) and the sums of a task (outputs, task_rows). */
 static void take_margins(const struct scoring *scoring, int64_t first, int64_t rows,
-                         const struct room *room)
+                         struct room *room)
 {
     const int32_t outputs = scoring->plan->forest->outputs;
     for (int32_t o = 0; scoring->margins != NULL && o < outputs; o++)
@@ -199,7 +202,7 @@ static void take_margins(const struct scoring *scoring, int64_t first, int64_t r
 }
 
 static void give_margins(const struct scoring *scoring, int64_t first, int64_t rows,
-                         const struct room *room)
+                         struct room *room)
 {
     const int32_t outputs = scoring->plan->forest->outputs;
     for (int32_t o = 0; scoring->margins != NULL && o < outputs; o++)
@@ -215,7 +218,7 @@ struct stretch {
     int64_t first, rows;
 };
 
-static void rank_task(const struct scoring *scoring, struct stretch task, const struct room *room)
+static void rank_task(const struct scoring *scoring, struct stretch task, struct room *room)
 {
     const struct forest_plan *plan = scoring->plan;
     for (int64_t at = 0; at < task.rows; at += FOREST_SET) {
@@ -227,33 +230,41 @@ static void rank_task(const struct scoring *scoring, struct stretch task, const 
     }
 }
 
+/* The leaf of a set's row among those of its tree. */
+static int32_t place_of(const struct sliced_tree *tree, const uint8_t *places, int64_t row)
+{
+    return tree->splits < FOREST_BYTE_LEAVES ? places[row]
+                                             : places[row] | places[FOREST_SET + row] << 8;
+}
+
 /* Leaves that are more than a number: vectors, and those that depend on the row. */
 static void add_meetings(const struct scoring *scoring, int32_t tree, struct stretch set,
-                         int64_t at, const struct room *room)
+                         int64_t at, struct room *room)
 {
     const struct forest_plan *plan = scoring->plan;
     const int32_t *leaf_nodes = plan->leaf_nodes + plan->trees[tree].leaves;
     const int64_t root = plan->forest->first_node[tree];
     for (int64_t i = 0; i < set.rows; i++) {
-        const struct meeting meeting = {tree, set.first + i, root + leaf_nodes[room->places[i]]};
+        const int32_t place = place_of(&plan->trees[tree], room->places, i);
+        const struct meeting meeting = {tree, set.first + i, root + leaf_nodes[place]};
         add_to_room(scoring, &meeting, at + i, room);
     }
 }
 
 /* One tree for a set, whose sums begin `at` in the room. */
 static void score_set(const struct scoring *scoring, int32_t tree, struct stretch set, int64_t at,
-                      const struct room *room)
+                      struct room *room)
 {
     const struct forest_plan *plan = scoring->plan;
     const struct forest *forest = plan->forest;
     const struct sliced_tree *sliced = &plan->trees[tree];
     const int32_t blocks = (int32_t)((set.rows + FOREST_BLOCK - 1) / FOREST_BLOCK);
     const int64_t sums = forest->tree_output[tree] * scoring->task_rows + at;
-    plan->kernels->leaves(plan, sliced, room->ranks + at * plan->slots, blocks, room->work,
+    plan->kernels->leaves(plan, sliced, room->ranks + at * plan->slots, blocks, &room->work,
                           room->places);
     for (int64_t i = 0; scoring->leaves != NULL && i < set.rows; i++)
         scoring->leaves[(set.first + i) * scoring->trees + tree - scoring->first] =
-            plan->leaf_nodes[sliced->leaves + room->places[i]];
+            plan->leaf_nodes[sliced->leaves + place_of(sliced, room->places, i)];
     if (scoring->margins == NULL) return;
     if (forest->tree_output[tree] < 0 || forest->linear_constant != NULL)
         add_meetings(scoring, tree, set, at, room);
@@ -261,8 +272,8 @@ static void score_set(const struct scoring *scoring, int32_t tree, struct stretc
         plan->kernels->add32(plan->leaves32 + sliced->leaves, sliced->splits + 1, blocks,
                              room->places, room->sums32 + sums);
     else
-        plan->kernels->add64(plan->leaves64 + sliced->leaves, blocks, room->places,
-                             room->sums64 + sums);
+        plan->kernels->add64(plan->leaves64 + sliced->leaves, sliced->splits + 1, blocks,
+                             room->places, room->sums64 + sums);
 }
 
 static void score_task(void *arg, int64_t number, int worker)

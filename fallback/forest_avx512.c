@@ -176,13 +176,24 @@ static void rank_avx512(const struct forest_plan *plan, const struct spot_forest
 ALWAYS_INLINE void compare_blocks(const struct sliced_node *nodes, int32_t count,
                                   const int8_t *ranks, int32_t blocks, struct sliced_work *work)
 {
+    uint64_t(*right)[FOREST_BLOCKS] = work->right;
     for (int32_t i = 0; i < count; i++) {
         const int8_t *rank = ranks + nodes[i].column;
         const __m512i threshold = _mm512_set1_epi32((int32_t)nodes[i].threshold);
         for (int b = 0; b < blocks; b++)
-            work->right[i][b] = _cvtmask64_u64(
+            right[i][b] = _cvtmask64_u64(
                 _mm512_cmpgt_epi8_mask(_mm512_load_si512(rank + b * FOREST_BLOCK), threshold));
     }
+}
+
+/* The bits of some levels as a byte for each row of a block. */
+ALWAYS_INLINE __m512i spread_bits(const struct sliced_work *work, int32_t first, int32_t end, int b)
+{
+    __m512i place = _mm512_setzero_si512();
+    for (int32_t level = first; level < end; level++)
+        place = _mm512_mask_add_epi8(place, _cvtu64_mask64(work->bits[level][b]), place,
+                                     _mm512_set1_epi8((char)(1 << (end - 1 - level))));
+    return place;
 }
 
 static void leaves_avx512(const struct forest_plan *plan, const struct sliced_tree *tree,
@@ -204,16 +215,23 @@ static void leaves_avx512(const struct forest_plan *plan, const struct sliced_tr
         compare_blocks(nodes, tree->splits, ranks, FOREST_BLOCKS, work);
     }
     const int32_t depth = find_bits(plan, tree, work);
-    for (int b = 0; b < blocks; b++) {
-        __m512i place = _mm512_setzero_si512();
-        for (int32_t level = 0; level < depth; level++)
-            place = _mm512_mask_add_epi8(place, _cvtu64_mask64(work->bits[level][b]), place,
-                                         _mm512_set1_epi8((char)(1 << (depth - 1 - level))));
-        _mm512_store_si512(places + b * FOREST_BLOCK, place);
+    for (int b = 0; b < blocks; b++, places += FOREST_BLOCK) {
+        const int32_t high = depth > 8 ? depth - 8 : 0;
+        _mm512_store_si512(places, spread_bits(work, high, depth, b));
+        if (high > 0) _mm512_store_si512(places + FOREST_SET, spread_bits(work, 0, high, b));
     }
 }
 
 /* ---- Leaves --------------------------------------------------------------------------------- */
+
+/* Sixteen leaves' numbers; many: with their high bytes. */
+ALWAYS_INLINE __m512i load_places(const uint8_t *places, bool many)
+{
+    __m512i place = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)places));
+    if (!many) return place;
+    const __m128i high = _mm_load_si128((const __m128i *)(places + FOREST_SET));
+    return _mm512_or_si512(place, _mm512_slli_epi32(_mm512_cvtepu8_epi32(high), 8));
+}
 
 /* Up to 64 leaves are looked up in registers, of which `tables` are needed. */
 ALWAYS_INLINE __m512 look_up(const float *leaves, int tables, const __m512 *table, __m512i place)
@@ -238,7 +256,7 @@ ALWAYS_INLINE void add_tables(const float *leaves, int32_t count, int tables, in
         table[t] = _mm512_maskz_loadu_ps(there, leaves + t * LANES);
     }
     for (int32_t i = 0; i < rows; i += LANES) {
-        __m512i place = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(places + i)));
+        __m512i place = load_places(places + i, count > FOREST_BYTE_LEAVES);
         __m512 sum = _mm512_load_ps(sums + i);
         _mm512_store_ps(sums + i, _mm512_add_ps(sum, look_up(leaves, tables, table, place)));
     }
@@ -260,12 +278,15 @@ static void add32_avx512(const float *leaves, int32_t count, int32_t blocks, con
         add_tables(leaves, count, 0, rows, places, sums);
 }
 
-static void add64_avx512(const double *leaves, int32_t blocks, const uint8_t *places, double *sums)
+static void add64_avx512(const double *leaves, int32_t count, int32_t blocks, const uint8_t *places,
+                         double *sums)
 {
-    for (int32_t i = 0; i < blocks * FOREST_BLOCK; i += LANES / 2) {
-        __m256i place = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(places + i)));
-        __m512d sum = _mm512_load_pd(sums + i);
-        _mm512_store_pd(sums + i, _mm512_add_pd(sum, _mm512_i32gather_pd(place, leaves, 8)));
+    for (int32_t i = 0; i < blocks * FOREST_BLOCK; i += LANES) {
+        const __m512i place = load_places(places + i, count > FOREST_BYTE_LEAVES);
+        const __m512d low = _mm512_i32gather_pd(_mm512_castsi512_si256(place), leaves, 8);
+        const __m512d high = _mm512_i32gather_pd(_mm512_extracti64x4_epi64(place, 1), leaves, 8);
+        _mm512_store_pd(sums + i, _mm512_add_pd(_mm512_load_pd(sums + i), low));
+        _mm512_store_pd(sums + i + 8, _mm512_add_pd(_mm512_load_pd(sums + i + 8), high));
     }
 }
 

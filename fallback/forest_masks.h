@@ -32,15 +32,16 @@ static inline __m256i choose_masks(__m256i bit, __m256i a, __m256i b)
 static inline __attribute__((always_inline)) void bits_of_complete(struct sliced_work *work,
                                                                    int32_t depth)
 {
+    uint64_t(*right)[FOREST_BLOCKS] = work->right;
     __m256i bits[FOREST_MOST_DEPTH], masks[1 << (FOREST_MOST_DEPTH - 1)];
 #pragma GCC unroll 8
     for (int32_t level = 0; level < depth; level++) {
         const int32_t first = (1 << level) - 1, half = 1 << level >> 1;
-        if (level == 0) masks[0] = load_masks(work->right[0]);
+        if (level == 0) masks[0] = load_masks(right[0]);
 #pragma GCC unroll 64
         for (int32_t p = 0; p < half; p++) /* by the root's bit */
-            masks[p] = choose_masks(bits[0], load_masks(work->right[first + p]),
-                                    load_masks(work->right[first + p + half]));
+            masks[p] = choose_masks(bits[0], load_masks(right[first + p]),
+                                    load_masks(right[first + p + half]));
 #pragma GCC unroll 8
         for (int32_t above = 1; above < level; above++)
 #pragma GCC unroll 64
@@ -51,9 +52,9 @@ static inline __attribute__((always_inline)) void bits_of_complete(struct sliced
     }
 }
 
-static inline __m256i reached_at(const struct sliced_work *work, uint16_t at)
+static inline __m256i reached_at(uint64_t (*reached)[FOREST_BLOCKS], uint32_t at)
 {
-    return load_masks((const uint64_t *)(const void *)((const char *)work->reached + at));
+    return load_masks((const uint64_t *)(const void *)((const char *)reached + at));
 }
 
 /* Other trees: which rows reach the children of each node, from the root down. What is stored lies
@@ -62,21 +63,23 @@ static inline __m256i reached_at(const struct sliced_work *work, uint16_t at)
 static inline void reach_children(const struct sliced_node *nodes, int32_t splits,
                                   struct sliced_work *work)
 {
-    store_masks(work->reached[ROOT_REACHED], _mm256_set1_epi64x(-1));
+    uint64_t(*right)[FOREST_BLOCKS] = work->right, (*reached)[FOREST_BLOCKS] = work->reached;
+    store_masks(reached[2 * splits], _mm256_set1_epi64x(-1));
 #pragma GCC unroll 4
     for (int32_t i = 0; i < splits; i++) {
-        const __m256i here = reached_at(work, nodes[i].reached);
-        const __m256i right = _mm256_and_si256(here, load_masks(work->right[i]));
-        store_masks(work->reached[2 * i], _mm256_xor_si256(here, right));
-        store_masks(work->reached[2 * i + 1], right);
+        const __m256i here = reached_at(reached, nodes[i].reached);
+        const __m256i there = _mm256_and_si256(here, load_masks(right[i]));
+        store_masks(reached[2 * i], _mm256_xor_si256(here, there));
+        store_masks(reached[2 * i + 1], there);
     }
 }
 
 /* The bits of the leaf's number, the highest first: a bit is set for rows in the upper half of the
  * leaves, and then both halves are one. Returns how many bits there are. */
-static inline int32_t bits_of_leaves(const uint16_t *reached, int32_t count,
+static inline int32_t bits_of_leaves(const uint32_t *leaves, int32_t count,
                                      struct sliced_work *work)
 {
+    uint64_t(*masks)[FOREST_BLOCKS] = work->right, (*reached)[FOREST_BLOCKS] = work->reached;
     int32_t depth = 0, half = 1;
     __m256i any = _mm256_setzero_si256();
     while (2 * half < count)
@@ -84,20 +87,20 @@ static inline int32_t bits_of_leaves(const uint16_t *reached, int32_t count,
         /* From now on they are in work->right, which has served. */
 #pragma GCC unroll 4
     for (int32_t i = 0; i < count - half; i++) {
-        const __m256i there = reached_at(work, reached[half + i]);
+        const __m256i there = reached_at(reached, leaves[half + i]);
         any = _mm256_or_si256(any, there);
-        store_masks(work->right[i], _mm256_or_si256(reached_at(work, reached[i]), there));
+        store_masks(masks[i], _mm256_or_si256(reached_at(reached, leaves[i]), there));
     }
     for (int32_t i = count - half; i < half; i++)
-        store_masks(work->right[i], reached_at(work, reached[i]));
+        store_masks(masks[i], reached_at(reached, leaves[i]));
     for (; half > 0; half /= 2) {
         store_masks(work->bits[depth++], any);
         any = _mm256_setzero_si256();
 #pragma GCC unroll 4
         for (int32_t i = 0; i < half / 2; i++) {
-            const __m256i there = load_masks(work->right[half / 2 + i]);
+            const __m256i there = load_masks(masks[half / 2 + i]);
             any = _mm256_or_si256(any, there);
-            store_masks(work->right[i], _mm256_or_si256(load_masks(work->right[i]), there));
+            store_masks(masks[i], _mm256_or_si256(load_masks(masks[i]), there));
         }
     }
     return depth;

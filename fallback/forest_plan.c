@@ -98,6 +98,7 @@ static int make_trees(struct lowering *in, struct spot_error *err)
         plan->trees[t] = (struct sliced_tree){.nodes = nodes, .leaves = leaves};
         choose_kind(&in->shapes[t], &plan->trees[t]);
         nodes += plan->trees[t].splits;
+        if (plan->trees[t].splits > plan->most_splits) plan->most_splits = plan->trees[t].splits;
         leaves += plan->trees[t].kind == SLICED_NOT ? 0 : plan->trees[t].splits + 1;
     }
     plan->nodes = spot_alloc_zero(nodes, sizeof *plan->nodes);
@@ -167,8 +168,8 @@ static void fill_any(const struct lowering *in, int32_t t)
     int32_t list[MOST_NODES + 2], splits = 0, leaves = 0;
     const int32_t count = list_nodes(forest, t, MOST_NODES + 2, list);
     for (int32_t i = 0; i < count; i++) { /* 1 and 2 are children of the first split, and so on */
-        const uint16_t reached =
-            (uint16_t)((i == 0 ? ROOT_REACHED : i - 1) * (FOREST_BLOCKS * (int)sizeof(uint64_t)));
+        const uint32_t reached = (uint32_t)((i == 0 ? 2 * tree->splits : i - 1) *
+                                            (FOREST_BLOCKS * (int)sizeof(uint64_t)));
         if (forest->left[root + list[i]] >= 0) {
             struct sliced_node *to = &in->plan->nodes[tree->nodes + splits++];
             fill_split(in, root + list[i], to);

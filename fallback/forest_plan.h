@@ -14,9 +14,10 @@ enum {
     FOREST_BLOCK = 64, /* rows of a mask */
     FOREST_BLOCKS = 4, /* of a set */
     FOREST_SET = FOREST_BLOCK * FOREST_BLOCKS,
-    FOREST_MOST_DEPTH = 8,    /* of complete trees */
-    FOREST_MOST_LEAVES = 256, /* of trees that are sliced: a leaf's place is a byte, of 8 bits */
-    FOREST_MOST_BITS = 8,
+    FOREST_MOST_DEPTH = 8,     /* of complete trees */
+    FOREST_MOST_LEAVES = 2048, /* of trees that are sliced */
+    FOREST_MOST_BITS = 11,
+    FOREST_BYTE_LEAVES = 256, /* whose numbers are bytes */
     FOREST_MOST_SLOTS = 1 << 12,
     SLOT_THRESHOLDS = 255,
     SLOT_LOWEST = -128, /* rank 0 as a byte with a sign */
@@ -67,7 +68,7 @@ struct category_column {
 struct sliced_node {
     uint32_t column;    /* bytes from the begin of the ranks */
     uint32_t threshold; /* rank > threshold goes right; the byte four times */
-    uint16_t reached;   /* which rows reach it, in bytes within sliced_work.reached */
+    uint32_t reached;   /* which rows reach it, in bytes within sliced_work.reached */
 };
 
 enum sliced_kind {
@@ -93,22 +94,21 @@ struct forest_plan {
     struct category_column *categories; /* ascending features */
     int32_t columns_count, categories_count, slots;
     struct sliced_tree *trees; /* (trees) */
+    int32_t most_splits;       /* of a sliced tree */
     struct sliced_node *nodes;
     float *leaves32;     /* XGBoost, DART's weights multiplied in */
     double *leaves64;    /* LightGBM */
     int32_t *leaf_nodes; /* number of each leaf within its tree */
-    uint16_t *reached;   /* of leaves of trees of any shape: as for nodes */
+    uint32_t *reached;   /* of leaves of trees of any shape: as for nodes */
 };
 
 /* What finding the leaves of a tree needs room for: masks of rows. */
 struct sliced_work {
-    uint64_t right[FOREST_MOST_LEAVES][FOREST_BLOCKS]; /* of each node: rows that would go right */
-    uint64_t reached[2 * FOREST_MOST_LEAVES][FOREST_BLOCKS]; /* of a node's left and right child */
-    uint64_t bits[FOREST_MOST_BITS][FOREST_BLOCKS];          /* of each row's leaf */
+    uint64_t (*right)[FOREST_BLOCKS]; /* (most_splits + 1) of each node: rows that would go right */
+    uint64_t (*reached)[FOREST_BLOCKS]; /* (2 most_splits + 1) of a node's left and right child; the
+                                           root's, all rows, follow those of a tree's last node */
+    _Alignas(32) uint64_t bits[FOREST_MOST_BITS][FOREST_BLOCKS]; /* of each row's leaf */
 };
-
-/* The root's entry among those reached. */
-enum { ROOT_REACHED = 2 * FOREST_MOST_LEAVES - 1 };
 
 /* Inner loops over one set, for each instruction set. */
 struct forest_kernels {
@@ -117,13 +117,15 @@ struct forest_kernels {
      * begin at the first row. */
     void (*rank)(const struct forest_plan *plan, const struct spot_forest_rows *rows,
                  int8_t *ranks);
-    /* For each row of the first blocks of a set its leaf in a tree: places (256). */
+    /* For each row of the first blocks of a set its leaf in a tree: places (2, 256), the low bytes
+     * and, of trees with more than 256 leaves, the high ones. */
     void (*leaves)(const struct forest_plan *plan, const struct sliced_tree *tree,
                    const int8_t *ranks, int32_t blocks, struct sliced_work *work, uint8_t *places);
     /* Adds the leaves of a tree to the sums of `blocks`. */
     void (*add32)(const float *leaves, int32_t count, int32_t blocks, const uint8_t *places,
                   float *sums);
-    void (*add64)(const double *leaves, int32_t blocks, const uint8_t *places, double *sums);
+    void (*add64)(const double *leaves, int32_t count, int32_t blocks, const uint8_t *places,
+                  double *sums);
 };
 
 const struct forest_kernels *forest_kernels_avx2(void);

@@ -272,12 +272,14 @@ static void thresholds(void)
     }
 }
 
-/* Around 256 leaves, where trees are sliced no longer; deep and lopsided ones; and more categorical
- * splits than there are slots for. */
+/* Around 256 leaves, whose numbers are bytes, and 2,048, where trees are sliced no longer; deep and
+ * lopsided ones; and more categorical splits than there are slots for. */
 static void shapes(void)
 {
     check((struct recipe){.depth = 8, .trees = 4, .stop = 1e-9});
     check((struct recipe){.depth = 9, .trees = 4, .stop = 1e-9});
+    check((struct recipe){.depth = 11, .trees = 2, .stop = 1e-9});
+    check((struct recipe){.depth = 12, .trees = 2, .stop = 1e-9});
     check((struct recipe){.depth = 8, .trees = 12, .stop = 0.05});
     check((struct recipe){.depth = 40, .trees = 40, .stop = 0.5, .levels = 3000, .features = 2});
     check((struct recipe){.depth = 25, .trees = 10, .stop = 0.4, .categorical = 1});
