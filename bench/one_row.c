@@ -1,5 +1,5 @@
-/* One row through the C interface, again and again on one thread: seconds for each, the least of many
- * repeats, as a line of JSON. one_row MODEL COLUMNS */
+/* One row through the C interface, again and again on one thread: seconds for each, the least of
+ * many repeats, as a line of JSON. one_row MODEL COLUMNS */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
