@@ -2,12 +2,7 @@
  * in all three formats and read again; in its own library's format it must give the same bits.
  * Built once for each format, FORMAT 0 XGBoost's JSON, 1 its UBJSON, 2 LightGBM's text:
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 -Iinclude -Ihost -I. -DFORMAT=0
- *     tests/fuzz/fuzz_forest.c OBJECTS OF THE ENGINE, BUILT WITH THE SAME SANITIZERS
- *     -lcjson -lcsv -lyaml -lz -lzstd -lm -lpthread -ldl -o fuzz_xgboost_json
- *   ./fuzz_xgboost_json -max_len=20000 -rss_limit_mb=4000 CORPUS tests/reference/trees/xgboost
- *
- * tests/fuzz/run builds and runs all of them. */
+ *   tests/fuzz/run FOLDER [SECONDS [xgboost_json|xgboost_ubj|lightgbm...]] */
 #define _GNU_SOURCE
 #include <math.h>
 #include <stdint.h>
