@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #include <math.h>
 
+#include "fallback/load_block.h"
 #include "fallback/ranking_avx512.h"
 #include "fallback/transpose.h"
 
@@ -35,47 +36,9 @@ ALWAYS_INLINE void load_four(const float *rows, int64_t stride, const float *off
     }
 }
 
-/* LANES rows that will be needed soon. */
-ALWAYS_INLINE void prefetch_rows(const float *rows, int32_t columns)
-{
-    for (int32_t j = 0; j < columns * LANES; j += 16)
-        _mm_prefetch((const char *)(rows + j), _MM_HINT_T0);
-}
-
-/* columns is a literal below 4. */
-ALWAYS_INLINE void load_few(const float *values, int32_t columns, const float *offset, float *x)
-{
-    for (int i = 0; i < BLOCK_ROWS; i += LANES)
-        prefetch_rows(values + (int64_t)(BLOCK_ROWS + i) * columns, columns);
-    for (int32_t j = 0; j < columns; j++)
-        for (int32_t i = 0; i < BLOCK_ROWS; i++)
-            x[j * BLOCK_ROWS + i] = values[i * columns + j] - offset[j];
-}
-
-/* The last four columns may overlap those before. */
 static void load_avx512(const float *values, int32_t columns, const float *offset, float *x)
 {
-    switch (columns) {
-    case 1:
-        load_few(values, 1, offset, x);
-        return;
-    case 2:
-        load_few(values, 2, offset, x);
-        return;
-    case 3:
-        load_few(values, 3, offset, x);
-        return;
-    default:
-        break;
-    }
-    for (int i = 0; i < BLOCK_ROWS; i += LANES) {
-        const float *rows = values + (int64_t)i * columns;
-        prefetch_rows(rows + (int64_t)BLOCK_ROWS * columns, columns);
-        for (int32_t next = 0; next < columns; next += 4) {
-            const int32_t j = next < columns - 4 ? next : columns - 4;
-            load_four(rows + j, columns, offset + j, x + (int64_t)j * BLOCK_ROWS + i);
-        }
-    }
+    load_block(values, columns, offset, x, LANES, load_four);
 }
 
 /* Magnitudes are compared as integers, which puts NaN above all. */
