@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "fallback/forest_walk.h"
+#include "numerics/threshold.h"
 
 /* A numeric split; sorted, they give the columns of ranks. */
 struct split {
@@ -148,7 +148,7 @@ static int set_thresholds(const struct forest *forest, struct rank_column *colum
     for (int32_t i = 0, s = 0; i < column->count; s++) {
         const double t = splits[s].threshold;
         if (s > 0 && t == splits[s - 1].threshold) continue;
-        column->thresholds[i] = xgboost ? (float)t : forest_above(t);
+        column->thresholds[i] = xgboost ? (float)t : threshold_above(t);
         if (!xgboost) column->thresholds64[i] = t;
         i++;
     }

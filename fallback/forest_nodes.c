@@ -3,13 +3,14 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "numerics/threshold.h"
 
 /* float32 rows: x <= t is x < this; NaN, which nothing is below, where every value is <= t. */
 static float step_threshold(const struct forest *forest, int64_t node)
 {
     const double t = forest->threshold[node];
     if (forest->rules == FOREST_XGBOOST) return (float)t;
-    return forest_above(t);
+    return threshold_above(t);
 }
 
 /* Numeric splits where NaN alone is missing, or is 0. LightGBM's at infinity would need a value

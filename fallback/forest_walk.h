@@ -51,14 +51,6 @@ static inline bool goes_left(const struct forest *forest, int64_t node, double x
                                            : goes_left_lightgbm(forest, node, x);
 }
 
-/* For a float32 x, x <= t is x < this; NaN for t = inf, which no value is above. */
-static inline float forest_above(double t)
-{
-    float nearest = (float)t;
-    if ((double)nearest > t) nearest = nextafterf(nearest, -INFINITY);
-    return nearest == INFINITY ? NAN : nextafterf(nearest, INFINITY);
-}
-
 /* The leaf that a row comes to: its number among all nodes. */
 static inline int64_t forest_leaf(const struct forest *forest, int32_t tree,
                                   const struct spot_forest_rows *rows, int64_t row)

@@ -282,7 +282,7 @@ extern "C" __attribute__((visibility("default"))) const struct backend_tables *s
         .core = &core,
         .kmeans = &cuda_kmeans,
         .mixture = &cuda_mixture,
-        .trees = NULL,
+        .trees = &cuda_trees,
     };
     (void)engine_version; /* it compares the versions and says which is which */
     return &tables;

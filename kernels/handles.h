@@ -156,5 +156,6 @@ void cuda_data_close(struct backend_data *data);
 
 extern const struct backend_kmeans cuda_kmeans;
 extern const struct backend_mixture cuda_mixture;
+extern const struct backend_trees cuda_trees;
 
 #endif

@@ -94,7 +94,7 @@ static void close_devices(void)
 }
 
 /* The rows in batches of a size that fits nothing. */
-static struct backend_data *put_rows(const struct device *device, const struct problem *p)
+static inline struct backend_data *put_rows(const struct device *device, const struct problem *p)
 {
     const struct backend_core *core = device->tables->core;
     struct backend_data *data;
@@ -125,8 +125,8 @@ static void choose_test(struct suite_test *tests, size_t entries, const char *na
     }
 }
 
-static void on_all(const struct problem *p,
-                   void (*check)(const struct device *device, const struct problem *p))
+static inline void on_all(const struct problem *p,
+                          void (*check)(const struct device *device, const struct problem *p))
 {
     for (int i = 0; i < device_count; i++)
         check(&devices[i], p);

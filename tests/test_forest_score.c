@@ -1,13 +1,30 @@
 /* Random forests, scored by blocks and row by row, against the definition (fallback/forest_walk.h):
  * all rules and kinds of nodes, rows on the thresholds and one unit beside them, odd values, ragged
- * numbers of rows, parts of the trees. */
-#define _POSIX_C_SOURCE 200809L
-#include "backend/engine.h"
+ * numbers of rows, parts of the trees; and on the GPU that BLACKSPOT_CUDA_LIBRARY names. */
+#define _GNU_SOURCE
+#include "backend_devices.h"
 #include "fallback/forest_walk.h"
-#include "fitting.h"
-#include "models/forest.h"
 
-enum { MOST_NODES = 40000 };
+enum { MOST_NODES = 40000, ROWS = 1500 };
+
+/* In [0, 1); splitmix64, Steele et al. 2014. */
+static double next_uniform(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+}
+
+/* The device whose turn it is. */
+static const struct device *device;
+
+static void *zeros(int64_t count, size_t size)
+{
+    void *at = calloc((size_t)count + 1, size);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    return at;
+}
 
 /* How to draw a forest. */
 struct recipe {
@@ -64,8 +81,7 @@ static int64_t draw_node(const struct recipe *recipe, struct forest *forest, int
 static void draw_categories(struct forest *forest, uint64_t *state)
 {
     int64_t words = 0;
-    forest->category_bits = calloc(MOST_NODES * 2, sizeof *forest->category_bits);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(forest->category_bits);
+    forest->category_bits = zeros(MOST_NODES * 2, sizeof *forest->category_bits);
     for (int64_t node = 0; node < forest->nodes; node++) {
         forest->first_word[node] = words;
         if (forest->left[node] < 0 || (forest->flags[node] & NODE_CATEGORICAL) == 0) continue;
@@ -78,9 +94,8 @@ static void draw_categories(struct forest *forest, uint64_t *state)
 static void draw_extras(const struct recipe *recipe, struct forest *forest, uint64_t *state)
 {
     if (recipe->vectors) {
-        forest->vector = calloc(MOST_NODES, sizeof *forest->vector);
-        forest->leaf_vectors = calloc((size_t)(MOST_NODES * recipe->outputs), sizeof(double));
-        CU_ASSERT_FATAL(forest->vector != NULL && forest->leaf_vectors != NULL);
+        forest->vector = zeros(MOST_NODES, sizeof *forest->vector);
+        forest->leaf_vectors = zeros(MOST_NODES * recipe->outputs, sizeof(double));
         forest->leaf_vectors_count = forest->nodes;
         for (int64_t node = 0; node < forest->nodes; node++)
             forest->vector[node] = node;
@@ -88,12 +103,10 @@ static void draw_extras(const struct recipe *recipe, struct forest *forest, uint
             forest->leaf_vectors[i] = (double)(float)next_uniform(state);
     }
     if (recipe->linear) {
-        forest->linear_constant = calloc(MOST_NODES, sizeof(double));
-        forest->linear_first = calloc(MOST_NODES + 1, sizeof *forest->linear_first);
-        forest->linear_feature = calloc(MOST_NODES, sizeof *forest->linear_feature);
-        forest->linear_coefficient = calloc(MOST_NODES, sizeof(double));
-        CU_ASSERT_FATAL(forest->linear_constant && forest->linear_first && forest->linear_feature &&
-                        forest->linear_coefficient);
+        forest->linear_constant = zeros(MOST_NODES, sizeof(double));
+        forest->linear_first = zeros(MOST_NODES + 1, sizeof *forest->linear_first);
+        forest->linear_feature = zeros(MOST_NODES, sizeof *forest->linear_feature);
+        forest->linear_coefficient = zeros(MOST_NODES, sizeof(double));
         for (int64_t node = 0; node < forest->nodes; node++) {
             forest->linear_constant[node] = next_uniform(state);
             forest->linear_first[node + 1] = node + 1;
@@ -102,40 +115,62 @@ static void draw_extras(const struct recipe *recipe, struct forest *forest, uint
         }
     }
     if (recipe->weights) {
-        forest->tree_weight = calloc((size_t)recipe->trees, sizeof *forest->tree_weight);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(forest->tree_weight);
+        forest->tree_weight = zeros(recipe->trees, sizeof *forest->tree_weight);
         for (int32_t t = 0; t < recipe->trees; t++)
             forest->tree_weight[t] = (float)next_uniform(state);
     }
 }
 
-static spot_forest *draw_forest(const struct recipe *recipe, uint64_t seed)
+static struct forest draw_forest(const struct recipe *recipe, uint64_t seed)
 {
     uint64_t state = seed;
-    spot_forest *model =
-        forest_new(recipe->rules, recipe->features, recipe->outputs, recipe->trees, recipe->trees);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
-    struct forest *forest = &model->forest;
     int64_t words = 0;
-    CU_ASSERT_EQUAL_FATAL(forest_arrays(forest, MOST_NODES), 0);
-    forest->first_word = calloc(MOST_NODES + 1, sizeof *forest->first_word);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(forest->first_word);
+    struct forest forest = {.rules = recipe->rules,
+                            .features = recipe->features,
+                            .outputs = recipe->outputs,
+                            .trees = recipe->trees,
+                            .iterations = recipe->trees};
+    forest.first_node = zeros(recipe->trees + 1, sizeof *forest.first_node);
+    forest.tree_output = zeros(recipe->trees, sizeof *forest.tree_output);
+    forest.left = zeros(MOST_NODES, sizeof *forest.left);
+    forest.right = zeros(MOST_NODES, sizeof *forest.right);
+    forest.feature = zeros(MOST_NODES, sizeof *forest.feature);
+    forest.flags = zeros(MOST_NODES, sizeof *forest.flags);
+    forest.threshold = zeros(MOST_NODES, sizeof *forest.threshold);
+    forest.value = zeros(MOST_NODES, sizeof *forest.value);
+    forest.first_word = zeros(MOST_NODES + 1, sizeof *forest.first_word);
     for (int32_t t = 0; t < recipe->trees; t++) {
         const int32_t depth = t % 5 == 4 ? 0 : recipe->depth - t % 2;
-        const int64_t root = forest->first_node[t];
-        forest->first_node[t + 1] =
-            root + draw_node(recipe, forest, root, 0, 1, depth, &words, &state);
-        forest->tree_output[t] = recipe->vectors ? -1 : t % recipe->outputs;
-        forest->iteration_trees[t + 1] = t + 1;
+        const int64_t root = forest.first_node[t];
+        forest.first_node[t + 1] =
+            root + draw_node(recipe, &forest, root, 0, 1, depth, &words, &state);
+        forest.tree_output[t] = recipe->vectors ? -1 : t % recipe->outputs;
     }
-    forest->nodes = forest->first_node[recipe->trees];
-    draw_categories(forest, &state);
-    draw_extras(recipe, forest, &state);
-    struct spot_error err = {0};
-    int status = forest_ready(model, "drawn", &err);
-    if (status < 0) printf("\n%s\n", err.message);
-    CU_ASSERT_EQUAL_FATAL(status, 0);
-    return model;
+    forest.nodes = forest.first_node[recipe->trees];
+    draw_categories(&forest, &state);
+    draw_extras(recipe, &forest, &state);
+    return forest;
+}
+
+static void clear_forest(struct forest *forest)
+{
+    free(forest->first_node);
+    free(forest->tree_output);
+    free(forest->tree_weight);
+    free(forest->left);
+    free(forest->right);
+    free(forest->feature);
+    free(forest->flags);
+    free(forest->threshold);
+    free(forest->value);
+    free(forest->first_word);
+    free(forest->category_bits);
+    free(forest->vector);
+    free(forest->leaf_vectors);
+    free(forest->linear_constant);
+    free(forest->linear_first);
+    free(forest->linear_feature);
+    free(forest->linear_coefficient);
 }
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
@@ -186,60 +221,83 @@ static void walk(const struct forest *forest, const struct spot_forest_rows *row
         }
 }
 
-static void compare(const struct spot_engine *engine, const spot_forest *model,
+static void compare(const struct forest_plan *plan, const struct forest *forest, bool threads,
                     const struct spot_forest_rows *rows, int32_t first, int32_t trees)
 {
-    const struct forest *forest = &model->forest;
-    const struct backend_host *host = engine != NULL ? engine_host(engine) : NULL;
+    const struct backend_host host = {
+        .threads = pool_threads(pool), .parallel = on_pool, .parallel_arg = pool};
     const size_t cells = (size_t)(rows->rows * forest->outputs);
     const size_t places = (size_t)(rows->rows * trees);
-    double *want = calloc(cells, sizeof *want), *got = calloc(cells, sizeof *got);
-    int32_t *leaves = calloc(places, sizeof *leaves), *found = calloc(places, sizeof *found);
-    struct spot_error err;
-    CU_ASSERT_FATAL(want != NULL && got != NULL && leaves != NULL && found != NULL);
+    double *want = zeros((int64_t)cells, sizeof *want), *got = zeros((int64_t)cells, sizeof *got);
+    int32_t *leaves = zeros((int64_t)places, sizeof *leaves);
+    int32_t *found = zeros((int64_t)places, sizeof *found);
     for (size_t i = 0; i < cells; i++)
-        want[i] = got[i] = (double)(float)(i % 7) / 3;
+        want[i] = (double)(float)(i % 7) / 3;
     for (size_t i = 0; forest->rules == FOREST_XGBOOST && i < cells; i++)
-        want[i] = got[i] = (double)(float)want[i];
+        want[i] = (double)(float)want[i];
+    memcpy(got, want, cells * sizeof *got);
     walk(forest, rows, first, trees, want, leaves);
-    CU_ASSERT_EQUAL(
-        cpu_backend()->trees->score(model->plan, host, rows, first, trees, got, found, &err), 0);
-    CU_ASSERT(memcmp(want, got, cells * sizeof *want) == 0);
+    /* Margins and leaves, or one of them, begin in `got` and go on from there. */
+    const struct backend_trees *table = device->tables->trees;
+    ok(table->score(plan, threads ? &host : NULL, rows, first, trees / 2, got, NULL, &error));
+    ok(table->score(plan, threads ? &host : NULL, rows, first, trees, NULL, found, &error));
     CU_ASSERT(memcmp(leaves, found, places * sizeof *leaves) == 0);
+    memset(found, 0, places * sizeof *found);
+    ok(table->score(plan, threads ? &host : NULL, rows, first + trees / 2, trees - trees / 2, got,
+                    found, &error));
+    CU_ASSERT(memcmp(want, got, cells * sizeof *want) == 0);
+    for (int64_t i = 0; i < rows->rows; i++)
+        CU_ASSERT(memcmp(leaves + i * trees + trees / 2, found + i * (trees - trees / 2),
+                         (size_t)(trees - trees / 2) * sizeof *found) == 0);
     free(want);
     free(got);
     free(leaves);
     free(found);
 }
 
-static void check_recipe(const struct recipe *recipe, uint64_t seed)
+static void compare_all(const struct recipe *recipe, const struct forest *forest,
+                        const struct forest_plan *plan, uint64_t seed)
 {
-    static const int64_t counts[] = {1, 7, 8, 63, 64, 65, 1500};
-    spot_engine *engine = open_engine(3, NULL);
-    spot_forest *model = draw_forest(recipe, seed);
+    static const int64_t counts[] = {1, 7, 8, 63, 64, 65, ROWS};
     const int32_t columns = recipe->features + 2, trees = recipe->trees;
-    const size_t cells = (size_t)(1500 * columns);
-    double *wide = calloc(cells, sizeof *wide);
-    float *narrow = calloc(cells, sizeof *narrow);
+    const int64_t most = columns > 1000 ? 65 : ROWS, cells = most * columns;
+    double *wide = zeros(cells, sizeof *wide);
+    float *narrow = zeros(cells, sizeof *narrow);
     uint64_t state = seed + 1;
-    CU_ASSERT_FATAL(wide != NULL && narrow != NULL);
-    for (size_t i = 0; i < cells; i++)
+    for (int64_t i = 0; i < cells; i++)
         narrow[i] = (float)(wide[i] = draw_value(recipe, &state));
-    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+    for (size_t c = 0; c < sizeof counts / sizeof *counts && counts[c] <= most; c++) {
         struct spot_forest_rows rows = {.values = narrow, .rows = counts[c], .columns = columns};
-        compare(c % 2 ? engine : NULL, model, &rows, 0, trees);
+        compare(plan, forest, c % 2 == 1, &rows, 0, trees);
         rows = (struct spot_forest_rows){.values64 = wide, .rows = counts[c], .columns = columns};
-        compare(engine, model, &rows, 0, trees);
-        compare(NULL, model, &rows, trees / 3, trees / 2);
+        compare(plan, forest, true, &rows, 0, trees);
+        compare(plan, forest, false, &rows, trees / 3, trees / 2);
     }
     free(wide);
     free(narrow);
-    spot_forest_free(model);
-    spot_engine_close(engine);
+}
+
+/* A backend may leave linear leaves to the CPU. */
+static void check_recipe(const struct recipe *recipe, uint64_t seed)
+{
+    struct forest forest = draw_forest(recipe, seed);
+    struct forest_plan *plan = NULL;
+    const bool cpu = device->tables->core->name[1] == 'p';
+    if (cpu) setenv("BLACKSPOT_CPU", device->name, 1); /* forests choose their way when planned */
+    const int status = device->tables->trees->plan(device->backend, &forest, &plan, &error);
+    unsetenv("BLACKSPOT_CPU");
+    if (!cpu && recipe->linear) {
+        CU_ASSERT_EQUAL(status, SPOT_EUSAGE);
+    } else {
+        ok(status);
+        compare_all(recipe, &forest, plan, seed);
+    }
+    device->tables->trees->plan_close(plan);
+    clear_forest(&forest);
 }
 
 /* What `with` says, on top of a usual forest. */
-static void check(struct recipe with)
+static void check_device(struct recipe with)
 {
     if (with.features == 0) with.features = 6;
     if (with.outputs == 0) with.outputs = 1;
@@ -253,6 +311,14 @@ static void check(struct recipe with)
     with.rules = FOREST_LIGHTGBM;
     with.weights = 0;
     check_recipe(&with, 12);
+}
+
+static void check(struct recipe with)
+{
+    for (int d = 0; d < device_count; d++) {
+        device = &devices[d];
+        check_device(with);
+    }
 }
 
 static void depths(void)
@@ -286,6 +352,7 @@ static void shapes(void)
     check((struct recipe){.depth = 10, .trees = 8, .stop = 0.2, .outputs = 3, .vectors = 1});
     check((struct recipe){.depth = 10, .trees = 8, .stop = 0.2, .linear = 1});
     check((struct recipe){.depth = 8, .trees = 70, .stop = 1e-9, .categorical = 1});
+    check((struct recipe){.depth = 16, .trees = 1, .stop = 1e-9});
 }
 
 static void kinds_of_trees(void)
@@ -301,19 +368,31 @@ static void kinds_of_trees(void)
     check((struct recipe){.trees = 1, .depth = 2});
 }
 
-int main(void)
+/* Columns that fit no fast memory. */
+static void many_columns(void)
 {
-    static const struct suite_test tests[] = {
-        {"depths", depths}, {"thresholds", thresholds},
-        {"shapes", shapes}, {"kinds of trees", kinds_of_trees},
+    check((struct recipe){.features = 100, .trees = 9});
+    check((struct recipe){.features = 16500, .trees = 6, .depth = 4});
+}
+
+static void does_everything_once(void)
+{
+    check((struct recipe){.categorical = 1, .outputs = 2, .trees = 7, .depth = 4});
+}
+
+int main(int argc, char **argv)
+{
+    struct suite_test tests[] = {
+        {"devices open", open_devices},
+        {"does everything once", does_everything_once},
+        {"depths", depths},
+        {"thresholds", thresholds},
+        {"shapes", shapes},
+        {"kinds of trees", kinds_of_trees},
+        {"many columns", many_columns},
+        {"devices close", close_devices},
         {NULL, NULL},
     };
-    /* Forests choose their way when they are made. */
-    static const char *const variants[] = {"ref", "avx2", "avx512"};
-    int failed = run_suite("forest_score", tests);
-    for (int v = 0; v < 3 && failed == 0; v++) {
-        setenv("BLACKSPOT_CPU", variants[v], 1);
-        failed = run_suite("forest_score", tests);
-    }
-    return failed;
+    choose_test(tests, sizeof tests / sizeof *tests, argc > 1 ? argv[1] : NULL);
+    return run_suite("forest_score", tests);
 }

@@ -290,6 +290,14 @@ static int finish(struct forest_scoring *job, struct spot_error *err)
     return status;
 }
 
+/* The GPU where one was asked for; contributions are the CPU's. */
+static const char *device_of(const struct forest_scoring *job)
+{
+    const char *device = spot_engine_device(job->session->engine);
+    const int gpu = strncmp(device, "cuda", 4) == 0;
+    return gpu && job->options.output != SPOT_FOREST_CONTRIBUTIONS ? device : "cpu";
+}
+
 static cJSON *make_result(const struct forest_scoring *job, double read_seconds)
 {
     const struct session *session = job->session;
@@ -307,7 +315,7 @@ static cJSON *make_result(const struct forest_scoring *job, double read_seconds)
     cJSON_AddStringToObject(result, "objective", info->objective);
     cJSON_AddNumberToObject(result, "trees", info->trees);
     cJSON_AddNumberToObject(result, "outputs", info->outputs);
-    cJSON_AddStringToObject(result, "device", "cpu");
+    cJSON_AddStringToObject(result, "device", device_of(job));
     cJSON *seconds = cJSON_AddObjectToObject(result, "seconds");
     result_seconds(seconds, "read", read_seconds);
     result_seconds(seconds, "score", job->score_seconds);

@@ -299,20 +299,23 @@ struct trees_run;
 
 struct backend_trees {
     /* Lowers a forest, which is borrowed until plan_close, to what the device scores best. The CPU
-     * needs no backend for it: NULL. */
+     * needs no backend for it: NULL. A plan may outlive the backend. Errors: SPOT_EUSAGE (a kind of
+     * forest that the device leaves to the CPU), SPOT_ENOMEM. */
     int (*plan)(struct backend *backend, const struct forest *forest, struct forest_plan **plan,
                 struct spot_error *err);
     void (*plan_close)(struct forest_plan *plan);
     /* Adds the leaves of trees [first, first + trees) to margins (rows, outputs), in tree order and
      * in the forest's own arithmetic: margins hold float32 values where the rules are XGBoost's.
-     * leaves (rows, trees): the number of each leaf within its tree. Either may be NULL. Reentrant:
-     * on the calling thread alone where host is NULL, else on the host's threads. */
+     * leaves (rows, trees): the number of each leaf within its tree. Either may be NULL. On the
+     * CPU reentrant: on the calling thread alone where host is NULL, else on the host's threads. On
+     * a GPU a plan takes one call at a time. */
     int (*score)(const struct forest_plan *plan, const struct backend_host *host,
                  const struct spot_forest_rows *rows, int32_t first, int32_t trees, double *margins,
                  int32_t *leaves, struct spot_error *err);
     /* Adds to out (rows, outputs, features + 1) what each feature gave to the margins by these
      * trees, exact Shapley values along the covers in float64, and behind the features the mean.
-     * No linear leaves. Reentrant, as score. Errors: SPOT_EUSAGE (no covers), SPOT_ENOMEM. */
+     * No linear leaves. Reentrant, as score. NULL: the CPU does it. Errors: SPOT_EUSAGE (no
+     * covers), SPOT_ENOMEM. */
     int (*contributions)(const struct forest *forest, const struct backend_host *host,
                          const struct spot_forest_rows *rows, int32_t first, int32_t trees,
                          double *out, struct spot_error *err);

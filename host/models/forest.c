@@ -10,6 +10,7 @@
 #include "backend/engine.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/forest_device.h"
 #include "models/lightgbm_read.h"
 #include "models/xgboost_read.h"
 
@@ -31,8 +32,9 @@ spot_forest *forest_new(enum forest_rules rules, int32_t features, int32_t outpu
     forest->iteration_trees =
         spot_alloc_zero((int64_t)iterations + 1, sizeof *forest->iteration_trees);
     model->base_margin = spot_alloc_zero(outputs, sizeof *model->base_margin);
+    model->device = forest_device_new();
     if (forest->first_node == NULL || forest->tree_output == NULL ||
-        forest->iteration_trees == NULL || model->base_margin == NULL) {
+        forest->iteration_trees == NULL || model->base_margin == NULL || model->device == NULL) {
         spot_forest_free(model);
         return NULL;
     }
@@ -114,6 +116,7 @@ void spot_forest_free(spot_forest *model)
 {
     if (model == NULL) return;
     cpu_backend()->trees->plan_close(model->plan);
+    forest_device_free(model->device);
     free_texts(model->features, model->forest.features);
     free_texts(model->feature_types, model->forest.features);
     forest_clear(&model->forest);
@@ -365,15 +368,15 @@ static void label_rows(const spot_forest *model, const double *margins, int64_t 
 }
 
 /* Margins, and what is made of them. margins (rows, outputs) may be `out`. */
-static int score_margins(const struct backend_host *host, const spot_forest *model,
+static int score_margins(spot_engine *engine, const spot_forest *model,
                          const struct spot_forest_rows *rows,
                          const struct spot_forest_options *options, const struct tree_range *range,
                          double *margins, double *out, struct spot_error *err)
 {
     const int64_t cells = rows->rows * model->forest.outputs;
     start_margins(model, options->base_margin, rows->rows, margins);
-    int status = cpu_backend()->trees->score(model->plan, host, rows, range->first, range->trees,
-                                             margins, NULL, err);
+    int status =
+        forest_device_score(engine, model, rows, range->first, range->trees, margins, NULL, err);
     if (status < 0) return status;
     if (options->output == SPOT_FOREST_LABEL) {
         label_rows(model, margins, rows->rows, out);
@@ -391,12 +394,12 @@ static int32_t leaf_base(const struct forest *forest, int32_t tree)
     return (int32_t)((forest->first_node[tree + 1] - forest->first_node[tree] - 1) / 2);
 }
 
-static int score_leaves(const struct backend_host *host, const spot_forest *model,
+static int score_leaves(spot_engine *engine, const spot_forest *model,
                         const struct spot_forest_rows *rows, const struct tree_range *range,
                         int32_t *leaves, double *out, struct spot_error *err)
 {
-    int status = cpu_backend()->trees->score(model->plan, host, rows, range->first, range->trees,
-                                             NULL, leaves, err);
+    int status =
+        forest_device_score(engine, model, rows, range->first, range->trees, NULL, leaves, err);
     for (int64_t i = 0; status == SPOT_OK && i < rows->rows * range->trees; i++)
         out[i] = leaves[i] - leaf_base(&model->forest, range->first + (int32_t)(i % range->trees));
     return status;
@@ -406,7 +409,7 @@ static int score_leaves(const struct backend_host *host, const spot_forest *mode
  */
 enum { PART_CELLS = 1 << 20, STACK_CELLS = 128 };
 
-static int score_parts(const struct backend_host *host, const spot_forest *model,
+static int score_parts(spot_engine *engine, const spot_forest *model,
                        const struct spot_forest_rows *rows,
                        const struct spot_forest_options *options, const struct tree_range *range,
                        double *out, struct spot_error *err)
@@ -427,8 +430,8 @@ static int score_parts(const struct backend_host *host, const spot_forest *model
         if (part.values64 != NULL) part.values64 += first * rows->columns;
         if (with.base_margin != NULL) with.base_margin += first * model->forest.outputs;
         double *to = out + first * (leaves ? width : 1);
-        status = leaves ? score_leaves(host, model, &part, range, (int32_t *)room, to, err)
-                        : score_margins(host, model, &part, &with, range, room, to, err);
+        status = leaves ? score_leaves(engine, model, &part, range, (int32_t *)room, to, err)
+                        : score_margins(engine, model, &part, &with, range, room, to, err);
     }
     if (room != on_stack) free(room);
     return status;
@@ -474,6 +477,6 @@ int spot_forest_score(spot_engine *engine, const spot_forest *model,
     if (options->output == SPOT_FOREST_CONTRIBUTIONS)
         return score_contributions(host, model, rows, options, &range, out, err);
     if (options->output == SPOT_FOREST_LABEL || options->output == SPOT_FOREST_LEAF)
-        return score_parts(host, model, rows, options, &range, out, err);
-    return score_margins(host, model, rows, options, &range, out, out, err);
+        return score_parts(engine, model, rows, options, &range, out, err);
+    return score_margins(engine, model, rows, options, &range, out, out, err);
 }

@@ -132,6 +132,22 @@ for kind in label proba log_likelihood; do
     close_to cpu.csv cuda.csv
 done
 
+# Boosted trees: the same bits, of whatever is asked for.
+forest=$ROOT/data/fr-baac-2021/severity.json
+zcat "$ROOT/data/fr-baac-2021/X_test.csv.gz" | awk 'NR <= 1001' >cars.csv
+for kind in margin value label leaf contributions; do
+    expect 0 score --model "$forest" --input cars.csv --output cpu.csv --output-kind $kind
+    expect 0 score --model "$forest" --input cars.csv --output cuda.csv --output-kind $kind \
+        --device cuda --set engine.cuda_library="$EMULATED"
+    same cpu.csv cuda.csv "trees: $kind"
+    [ "$kind" = contributions ] || is device "cuda:0 (emulated CUDA device)"
+done
+expect 0 convert "$forest" cars.txt
+expect 0 score --model cars.txt --input cars.csv --output cpu.csv --output-kind margin
+expect 0 score --model cars.txt --input cars.csv --output cuda.csv --output-kind margin \
+    --device cuda --set engine.cuda_library="$EMULATED"
+same cpu.csv cuda.csv "trees of LightGBM"
+
 # Rows of float64 are the CPU's.
 for kind in kmeans gmm; do
     expect 1 train $kind --input points.csv --k 3 --float64 --device cuda --output x.json \

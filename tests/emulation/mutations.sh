@@ -36,12 +36,12 @@ cc() { # SOURCE OBJECT FLAGS...
 build_all() { # FOLDER FLAGS...
     local folder=$1 source
     shift
-    mkdir -p "$folder"/{common,kernels,test_cuda_emulation,test_backend,test_backend_mixture}
+    mkdir -p "$folder"/{common,kernels,test_cuda_emulation,test_backend,test_backend_mixture,test_forest_score}
     cxx "$here/cuda_emulation.cpp" "$folder/common/emulation.o" "$@" -fno-sanitize=thread
     cxx "$here/cuda_runtime.cpp" "$folder/common/runtime.o" "$@"
     cc "$root/host/base/error.c" "$folder/common/error.o" "$@"
     cxx "$root/tests/test_cuda_emulation.cpp" "$folder/test_cuda_emulation/test.o" "$@"
-    for source in test_backend test_backend_mixture; do
+    for source in test_backend test_backend_mixture test_forest_score; do
         cc "$root/tests/$source.c" "$folder/$source/test.o" "$@"
         cc "$root/host/base/pool.c" "$folder/$source/pool.o" "$@"
         cc "$root/host/base/memory.c" "$folder/$source/memory.o" "$@"
@@ -76,7 +76,7 @@ short_test() { # PROGRAM
     if [ "$1" = test_cuda_emulation ]; then echo "takes many rows"; else echo "does everything once"; fi
 }
 
-for program in test_cuda_emulation test_backend test_backend_mixture; do
+for program in test_cuda_emulation test_backend test_backend_mixture test_forest_score; do
     test=$(short_test $program)
     link "$work/plain" $program "$work/plain/kernels" "$work/plain/$program.run"
     link "$work/tsan" $program "$work/tsan/kernels" "$work/tsan/$program.run" -fsanitize=thread
