@@ -20,7 +20,10 @@ printf '\0\0\200\077\0\0\300\177\0\0\100\100\0\0\200\100' | npy nan.npy '<f4' '(
 printf '\0\0\200\077\0\0\200\177\0\0\100\100\0\0\200\100' | npy inf.npy '<f4' '(4, 1)'
 printf '\0\0\200\077\0\0\0\100\0\0\100\100\0\0\200\100' | npy cube.npy '<f4' '(2, 2, 1)'
 printf '\0\0\200\077\0\0\0\100\0\0\100\100\0\0\200\100' | npy object.npy '|O' '(2, 1)'
+head -c 96 /dev/zero | npy six.npy '<f4' '(4, 6)'
 printf 'no array at all' >text.npy
+printf 'a,w\n1,1\n4,-2\n7,1\n11,3\n' >fair_labels.csv
+printf 'f0,f1,f2,f3,f4,f5\n1,2,3,4,5,6\n1,2\n1,2,3,4,5,6\n' >ragged_six.csv
 cp good.npy stale.npy
 echo '{"format": "blackspot-encoder", "version": 1, "features": ["a", "b"], "encoder": {}}' \
     >stale.encoder.json

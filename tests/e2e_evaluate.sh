@@ -117,6 +117,19 @@ printf 'y,p\n1.0,0.9\n1,0.8\n0,0.3\n0.0,0.1\n' >numbers.csv
 expect 0 evaluate --predictions numbers.csv --label y --scores p
 says stdout '"confusion":\[\[2,0\],\[0,2\]\]'
 
+printf 'y,p\n1,0.9\n1\n0,0.3\n' >ragged.csv
+expect 0 evaluate --predictions ragged.csv --label y --scores p --set input.on_bad_row=drop
+is rows 2
+says stderr '^warning: 1 rows that could not be read were left out$'
+for long in "$(printf 'é%.0s' $(seq 99))" "x$(printf 'é%.0s' $(seq 99))"; do
+    printf 'y,p,q,r\n%s,0.9,0.1,0\nb,0.2,0.7,0.1\na,0.3,0.1,0.6\n' "$long" >long.csv
+    expect 0 evaluate --predictions long.csv --label y --scores p,q,r --classes "$long,b,a" \
+        --plots long
+    grep -v '^a' long.csv >two.csv
+    expect 0 evaluate --predictions two.csv --label y --scores p --classes "b,$long" --plots long
+    says long/roc.svg '</svg>$'
+done
+
 # ---- Values.
 printf 'y,p\n3,2.5\n-0.5,0\n2,2\n7,8\n' >values.csv
 expect 0 evaluate --predictions values.csv --task regression --label y --predicted p \

@@ -90,6 +90,20 @@ static int read_labels(struct clusters_evaluating *job, struct spot_error *err)
     return status;
 }
 
+static int check_weights(const struct clusters_evaluating *job, struct spot_error *err)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < job->weights_count; i++) {
+        if (!(job->weights[i] >= 0.0))
+            return spot_fail(err, SPOT_EDATA, "row %lld: the weight is %g; it must be 0 or more",
+                             (long long)(i + 1), job->weights[i]);
+        sum += job->weights[i];
+    }
+    if (job->weights_count > 0 && !(sum > 0.0 && isfinite(sum)))
+        return spot_fail(err, SPOT_EDATA, "the weights of all rows add up to %g", sum);
+    return SPOT_OK;
+}
+
 static int read_rows(struct clusters_evaluating *job, struct spot_error *err)
 {
     const struct arguments *arguments = &job->session->arguments;
@@ -112,6 +126,7 @@ static int read_rows(struct clusters_evaluating *job, struct spot_error *err)
         return spot_fail(err, SPOT_EDATA,
                          "%lld rows of data, but %lld labels; each row needs its own",
                          (long long)job->rows.rows, (long long)job->truth.rows);
+    SPOT_TRY(check_weights(job, err));
     job->rows.values = job->values;
     job->rows.values64 = job->values64;
     job->rows.weights = job->weights;

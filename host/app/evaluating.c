@@ -248,10 +248,25 @@ static int evaluating_stopped(void *arg)
 static int check_rows(const struct evaluating *job, struct spot_error *err)
 {
     const int64_t labels = job->regression ? job->target_count : job->truth.rows;
-    if (labels == job->rows && (job->weights == NULL || job->weights_count == job->rows))
-        return SPOT_OK;
+    const bool paired =
+        labels == job->rows && (job->weights == NULL || job->weights_count == job->rows);
+    if (paired && job->rows == 0) return spot_fail(err, SPOT_EDATA, "there are no rows to judge");
+    if (paired) return SPOT_OK;
     return spot_fail(err, SPOT_EDATA, "%lld rows of data, but %lld labels; each row needs its own",
                      (long long)job->rows, (long long)labels);
+}
+
+/* Options that would change nothing. */
+static int check_meaning(const struct evaluating *job, struct spot_error *err)
+{
+    static const enum option_id of_scores[] = {OPTION_THRESHOLD, OPTION_COUNT};
+    static const enum option_id of_classes[] = {OPTION_THRESHOLD, OPTION_CLASSES, OPTION_COUNT};
+    if (job->regression)
+        return evaluating_refuse(job->session, of_classes, "not for a regression", err);
+    if (given(&job->session->arguments, OPTION_PREDICTED))
+        return evaluating_refuse(job->session, of_scores,
+                                 "for scores; --predicted names the classes", err);
+    return SPOT_OK;
 }
 
 static int judge(struct evaluating *job, struct spot_error *err)
@@ -262,6 +277,7 @@ static int judge(struct evaluating *job, struct spot_error *err)
     int64_t bootstrap = 0;
     SPOT_TRY(option_number(arguments, OPTION_THRESHOLD, -DBL_MAX, &threshold, err));
     SPOT_TRY(option_integer(arguments, OPTION_BOOTSTRAP, 0, 1000000, &bootstrap, err));
+    SPOT_TRY(check_meaning(job, err));
     SPOT_TRY(check_rows(job, err));
     keep_second_score(job);
     if (!job->regression) SPOT_TRY(choose_classes(job, err));

@@ -182,6 +182,9 @@ static int make_specs(struct forest_input *input, char decimal, struct spot_erro
     const struct column_spec *schema = NULL;
     int32_t count = input->forest->features;
     if (input->encoder->encoder != NULL) schema = schema_columns(input->encoder->schema, &count);
+    if (schema != NULL && given(&input->session->arguments, OPTION_FEATURES))
+        return spot_fail(err, SPOT_EUSAGE,
+                         "--features: the model has an encoder, which knows the columns by name");
     input->first_beside = count;
     input->specs_count = count + reading->beside_count;
     input->specs = spot_alloc_zero((int64_t)input->specs_count + 1, sizeof *input->specs);
@@ -407,6 +410,20 @@ static void warn_of(const struct forest_input *input, int64_t rows, const char *
                     what);
 }
 
+/* Rows left out would pair all that follow with the labels of others. */
+static int check_left_out(const struct forest_input *input, struct spot_error *err)
+{
+    const int64_t rows = input->left_out + input->bad_rows;
+    if (rows > 0 && given(&input->session->arguments, OPTION_LABELS))
+        return spot_fail(err, SPOT_EDATA,
+                         "%.200s: %lld rows have missing values or could not be read; with "
+                         "--labels every row must be there",
+                         table_file_name(input->reader, 0), (long long)rows);
+    warn_of(input, input->left_out, "with missing values");
+    warn_of(input, input->bad_rows, "that could not be read");
+    return SPOT_OK;
+}
+
 static int read_table(struct forest_input *input, const struct intake *intake,
                       struct spot_error *err)
 {
@@ -421,8 +438,7 @@ static int read_table(struct forest_input *input, const struct intake *intake,
     SPOT_TRY(table_open(&table, engine_pool(input->session->engine), &input->reader, err));
     SPOT_TRY(make_specs(input, decimal, err));
     SPOT_TRY(table_each(input->reader, input->specs, input->specs_count, &visitor, err));
-    warn_of(input, input->left_out, "with missing values");
-    warn_of(input, input->bad_rows, "that could not be read");
+    status = check_left_out(input, err);
 out:
     return status;
 }
@@ -435,6 +451,11 @@ static int check_matrix(const struct forest_input *input, const char *path, int3
     if (input->reading->beside_count > 0)
         return spot_fail(err, SPOT_EUSAGE, "%.200s: a .npy has no column %.100s", path,
                          input->reading->beside[0].name);
+    if (given(&input->session->arguments, OPTION_FEATURES))
+        return spot_fail(err, SPOT_EUSAGE,
+                         "--features: %.200s: a .npy has no names; its columns are the features in "
+                         "the model's order",
+                         path);
     if (columns != input->forest->features)
         return spot_fail(err, SPOT_EDATA, "%.200s has %d columns, but the model has %d features",
                          path, columns, input->forest->features);

@@ -20,6 +20,12 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
+/* What programs write where a value is missing. */
+static bool is_nan(const char *text, int64_t length)
+{
+    return length == 3 && (memcmp(text, "nan", 3) == 0 || memcmp(text, "NaN", 3) == 0);
+}
+
 int label_column_add(struct label_column *labels, const char *text, int64_t length,
                      struct spot_error *err)
 {
@@ -28,7 +34,8 @@ int label_column_add(struct label_column *labels, const char *text, int64_t leng
         text++;
     while (length > 0 && is_blank(text[length - 1]))
         length--;
-    if (length == 0) return spot_fail(err, SPOT_EDATA, "no label; every row needs one");
+    if (length == 0 || is_nan(text, length))
+        return spot_fail(err, SPOT_EDATA, "no label; every row needs one");
     if (length >= LABEL_ROOM)
         return spot_fail(err, SPOT_EDATA, "a label of %lld bytes; it has at most %d",
                          (long long)length, LABEL_ROOM - 1);
@@ -142,6 +149,10 @@ int classes_of_option(const char *text, struct class_list *classes, struct spot_
         char *name = strndup(at, length);
         if (name == NULL)
             status = spot_fail_memory(err, "the classes");
+        else if (length >= LABEL_ROOM)
+            status =
+                spot_fail(err, SPOT_EUSAGE, "--classes: a class of %zu bytes; it has at most %d",
+                          length, LABEL_ROOM - 1);
         else if (*name == '\0' || classes_find(classes, name) >= 0)
             status = spot_fail(err, SPOT_EUSAGE, "--classes: '%.200s': %s", text,
                                *name == '\0' ? "a class without a name" : "a class comes twice");

@@ -8,6 +8,9 @@
 #include "app/plot_page.h"
 #include "app/words.h"
 
+/* A class has up to 199 bytes; half a character of UTF-8 would be no text. */
+enum { NAME_ROOM = 288 };
+
 enum { MARGIN = 30, SIDE = 420, LEFT = 56, TOP = 62, FOOT = 46, LEGEND = 250 };
 
 static const struct box square = {MARGIN + LEFT, TOP, SIDE, SIDE};
@@ -94,7 +97,7 @@ static void name_curve(const struct curves *curves, int32_t c, char *text, size_
 {
     const struct class_measures *measures = &curves->picture->evaluation->by_class[c];
     char area[WORDS_ROOM];
-    snprintf(text, room, "%s  %.60s",
+    snprintf(text, room, "%s  %s",
              words_number(curves->roc ? measures->roc_auc : measures->pr_auc, area),
              curves->picture->classes[c]);
 }
@@ -102,7 +105,7 @@ static void name_curve(const struct curves *curves, int32_t c, char *text, size_
 static void draw_legend(cairo_t *cr, const struct curves *curves, int32_t shown)
 {
     const double x = square.x + square.width + 24;
-    char text[160];
+    char text[NAME_ROOM];
     set_text(cr, 12, true, ink);
     draw_text(cr, x, square.y + 10, ALIGN_LEFT, curves->roc ? "ROC AUC" : "average precision");
     for (int32_t c = 0; c < shown; c++) {
@@ -138,7 +141,7 @@ static int draw_curves(cairo_t *cr, const void *arg, struct spot_error *err)
     const struct evaluation *evaluation = curves->picture->evaluation;
     const bool one = evaluation->curves_count == 1;
     int32_t shown = evaluation->curves_count;
-    char remark[160] = "each class against all others", name[120];
+    char remark[NAME_ROOM + 32] = "each class against all others", name[NAME_ROOM];
     (void)err;
     if (shown > PLOT_CURVES) {
         shown = PLOT_CURVES;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/writer.h"
+#include "models/forest_device.h"
 
 enum { PART_CELLS = 1 << 21 };
 
@@ -290,12 +291,13 @@ static int finish(struct forest_scoring *job, struct spot_error *err)
     return status;
 }
 
-/* The GPU where one was asked for; contributions are the CPU's. */
+/* The GPU where one was asked for and scores such forests; contributions are the CPU's. */
 static const char *device_of(const struct forest_scoring *job)
 {
-    const char *device = spot_engine_device(job->session->engine);
-    const int gpu = strncmp(device, "cuda", 4) == 0;
-    return gpu && job->options.output != SPOT_FOREST_CONTRIBUTIONS ? device : "cpu";
+    const spot_engine *engine = job->session->engine;
+    const bool gpu = job->options.output != SPOT_FOREST_CONTRIBUTIONS &&
+                     forest_device_used(engine, job->model.forest);
+    return gpu ? spot_engine_device(engine) : "cpu";
 }
 
 static cJSON *make_result(const struct forest_scoring *job, double read_seconds)

@@ -149,6 +149,7 @@ int score_input_each(struct session *session, const struct model *model,
     reading.schema = encoder->schema;
     reading.encoder = encoder->encoder;
     reading.wide = model->float64;
+    reading.every_row = given(&session->arguments, OPTION_LABELS);
     reading.id_column = extra->id;
     reading.weight_column = extra->weight;
     return prepare_each(&reading, engine_pool(session->engine), visit, arg, err);

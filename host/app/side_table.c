@@ -14,6 +14,7 @@ struct side_reading {
     struct table_reader *reader;
     side_visitor *visit;
     void *arg;
+    int64_t bad_rows; /* left out: on_bad_row: drop */
 };
 
 /* Every number that is wanted is there. */
@@ -41,6 +42,7 @@ static int take_batch(void *arg, struct batch *batch, struct spot_error *err)
     int status = check_numbers(reading, batch, file, err);
     if (status == SPOT_OK && batch->rows > 0)
         status = reading->visit(reading->arg, batch, file, err);
+    reading->bad_rows += batch->bad_rows;
     batch_free(batch);
     return status;
 }
@@ -48,6 +50,21 @@ static int take_batch(void *arg, struct batch *batch, struct spot_error *err)
 static int note_progress(void *arg, int64_t rows, int64_t bytes, int64_t total)
 {
     return session_progress(((struct side_reading *)arg)->session, rows, bytes, total);
+}
+
+/* A row left out here would pair all that follow with the labels of others. */
+static int check_left_out(const struct side_reading *reading, struct spot_error *err)
+{
+    const long long rows = reading->bad_rows;
+    if (rows == 0) return SPOT_OK;
+    if (given(&reading->session->arguments, OPTION_LABELS))
+        return spot_fail(err, SPOT_EDATA,
+                         "%.200s: %lld rows could not be read; with --labels every row must be "
+                         "there",
+                         reading->table->path, rows);
+    session_log(reading->session, SPOT_LOG_WARNING,
+                "%lld rows that could not be read were left out", rows);
+    return SPOT_OK;
 }
 
 int side_table_each(struct session *session, const struct side_table *table, side_visitor *visit,
@@ -71,7 +88,8 @@ int side_table_each(struct session *session, const struct side_table *table, sid
             .decimal = decimal,
         };
     SPOT_TRY(table_open(&options, engine_pool(session->engine), &reading.reader, err));
-    status = table_each(reading.reader, specs, table->columns_count, &visitor, err);
+    SPOT_TRY(table_each(reading.reader, specs, table->columns_count, &visitor, err));
+    status = check_left_out(&reading, err);
 out:
     table_close(reading.reader);
     free(specs);

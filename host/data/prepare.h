@@ -15,6 +15,7 @@ struct prepare_options {
     const struct encoder *encoder; /* scoring: the model's fitted encoder; NULL: fit one */
     const struct schema *schema;   /* scoring: the model's schema */
     bool wide;                     /* the matrix is float64 */
+    bool every_row;                /* prepare_each: leaving a row out is an error */
     bool keep_zero;                /* a fitted encoder takes no offset off (encoder_keep_zero) */
     const char *weight_column;     /* sample weights, not a feature; NULL: none */
     const char *const *carried;    /* (carried_count) columns of numbers kept as they are beside the

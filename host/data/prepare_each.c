@@ -96,6 +96,20 @@ static void warn_of(const struct visiting *visiting, int64_t rows, const char *w
     options->warn(options->arg, line);
 }
 
+/* Where labels stand in another file, a row left out would shift all that follow. */
+static int check_left_out(const struct visiting *visiting, struct spot_error *err)
+{
+    const int64_t rows = visiting->left_out + visiting->bad_rows;
+    if (rows > 0 && visiting->intake.options->every_row)
+        return spot_fail(err, SPOT_EDATA,
+                         "%.200s: %lld rows have missing values or could not be read; with labels "
+                         "in another file every row must be there",
+                         table_file_name(visiting->intake.reader, 0), (long long)rows);
+    warn_of(visiting, visiting->left_out, "rows with missing values");
+    warn_of(visiting, visiting->bad_rows, "rows that could not be read");
+    return SPOT_OK;
+}
+
 static int visit_text(struct visiting *visiting, struct spot_pool *pool, struct spot_error *err)
 {
     struct intake *intake = &visiting->intake;
@@ -107,10 +121,7 @@ static int visit_text(struct visiting *visiting, struct spot_pool *pool, struct 
     struct table_visitor visitor = {visit_work, visit_take, visit_discard, visit_progress,
                                     visiting};
     status = table_each(intake->reader, intake->specs, intake->specs_count, &visitor, err);
-    if (status < 0) return status;
-    warn_of(visiting, visiting->left_out, "rows with missing values");
-    warn_of(visiting, visiting->bad_rows, "rows that could not be read");
-    return status;
+    return status < 0 ? status : check_left_out(visiting, err);
 }
 
 static int visit_npy(struct visiting *visiting, struct spot_error *err)

@@ -82,3 +82,13 @@ int forest_device_score(spot_engine *engine, const spot_forest *model,
     }
     return cpu_backend()->trees->score(model->plan, host, rows, first, trees, margins, leaves, err);
 }
+
+bool forest_device_used(const spot_engine *engine, const spot_forest *model)
+{
+    struct forest_device *device = model->device;
+    if (!on_gpu(engine)) return false;
+    pthread_mutex_lock(&device->lock);
+    const bool used = device->tables == engine->tables && device->plan != NULL;
+    pthread_mutex_unlock(&device->lock);
+    return used;
+}

@@ -3,6 +3,8 @@
 #ifndef SPOT_MODELS_FOREST_DEVICE_H
 #define SPOT_MODELS_FOREST_DEVICE_H
 
+#include <stdbool.h>
+
 #include "models/forest.h"
 
 /* NULL when memory is short. */
@@ -14,5 +16,8 @@ void forest_device_free(struct forest_device *device);
 int forest_device_score(spot_engine *engine, const spot_forest *model,
                         const struct spot_forest_rows *rows, int32_t first, int32_t trees,
                         double *margins, int32_t *leaves, struct spot_error *err);
+
+/* Whether the last call with this engine was scored by its GPU, not by the CPU instead. */
+bool forest_device_used(const spot_engine *engine, const spot_forest *model);
 
 #endif
