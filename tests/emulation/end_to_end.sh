@@ -27,6 +27,17 @@ expect 0 score --model cpu.json --input points.csv --output cuda.csv --device cu
     --set engine.cuda_library="$EMULATED"
 same cpu.csv cuda.csv scores
 
+# Forests: the device named is the one that scored them.
+printf 'a,b,c,d,e,f\n1,2,3,4,5,6\n-1,0,1,0.5,2,0\n' >six.csv
+for model in xgboost/3.2.0_squared.json:cuda lightgbm/4.7.0_linear.txt:cpu; do
+    path=$ROOT/tests/reference/trees/${model%:*}
+    expect 0 score --model "$path" --input six.csv --features a,b,c,d,e,f --output cpu.csv
+    expect 0 score --model "$path" --input six.csv --features a,b,c,d,e,f --output cuda.csv \
+        --device cuda --set engine.cuda_library="$EMULATED"
+    case $(value device) in "${model#*:}"*) ;; *) fail "$model: $(value device)" ;; esac
+    same cpu.csv cuda.csv "$model"
+done
+
 # no_gpu MACHINE REGEX: why the GPU cannot be used, from devices and from train, which fails.
 no_gpu() {
     export CUDA_EMULATION=$1
