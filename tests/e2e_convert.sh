@@ -57,6 +57,8 @@ says encoded.txt '^feature_names=a b c d e f$'
 tail -n 1 encoded.txt | grep -q '^pandas_categorical:null$' || fail "the last line is Python's"
 expect 0 convert encoded.ubj again.json
 same encoded.json again.json "the encoder in UBJSON"
+expect 2 score --model encoded.json --input table.csv --features a,b,c,d,e,f --output never.csv
+says stderr '--features: the model has an encoder, which knows the columns by name$'
 expect 0 convert encoded.txt again.json
 grep -q '"feature_names":\["a","b","c","d","e","f"\]' again.json || fail "names by way of LightGBM"
 
