@@ -152,7 +152,7 @@ def machine(root, threads, requirements):
         done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True)
         return done.stdout.strip()
 
-    sets = [name for name in ("avx2", "fma", "avx512f") if f" {name} " in f"{flags.strip()} "]
+    sets = [name for name in ("avx2", "fma", "avx512f", "amx_bf16") if f" {name} " in f"{flags.strip()} "]
     return {"cpu": model, "cores": os.cpu_count(), "threads": threads, "instruction_sets": sets,
             "memory_bytes": memory, "system": platform.platform(),
             "commit": git("rev-parse", "HEAD"),
