@@ -12,6 +12,7 @@ import fit
 import iteration
 import job
 import limits
+import loading
 import measure
 import mixtures
 import profiling
@@ -25,8 +26,8 @@ import trees
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 SECTIONS = {"job": job, "reading": reading, "iteration": iteration, "fit": fit, "cold": cold,
-            "scoring": scoring, "mixtures": mixtures, "trees": trees, "scaling": scaling,
-            "rows": rows, "profile": profiling}
+            "scoring": scoring, "mixtures": mixtures, "trees": trees, "loading": loading,
+            "scaling": scaling, "rows": rows, "profile": profiling}
 PACKAGES = {"scikit-learn": ["scikit-learn"], "scikit-learn-intelex": ["scikit-learn-intelex"],
             "faiss": ["faiss-cpu"], "polars": ["polars"], "pandas": ["pandas"],
             "pandas + scikit-learn": ["pandas", "scikit-learn"],
