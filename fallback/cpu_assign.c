@@ -49,15 +49,18 @@ struct scoring {
 
 /* ---- Guesses -------------------------------------------------------------------------------- */
 
-/* Within half an offset of it every difference is exact (Sterbenz). */
+/* Where a computed difference is less than half the offset, it is exact (Sterbenz); one that is
+ * half of it may have been rounded to that. */
 static float most_beside(float offset)
 {
-    return fabsf(offset) / 2;
+    return nextafterf(fabsf(offset) / 2, 0.0f);
 }
 
-/* The middle of a column whose values lie within a factor of two; else 0. */
+/* The middle of a column whose values lie within a factor of two; else 0, as where none is finite.
+ */
 static float guess_offset(float low, float high)
 {
+    if (!(low <= high) || isinf(low) || isinf(high)) return 0.0f;
     const bool above = low > 0 && high <= 2 * low, below = high < 0 && low >= 2 * high;
     return above || below ? low + (high - low) / 2 : 0.0f;
 }
@@ -81,22 +84,28 @@ static void guess(struct scoring *scoring)
     }
 }
 
-/* After a block was beyond the limits: they grow to hold it. Not where a value is not finite, nor
- * where an offset would not be taken off exactly. */
+/* Whether the values are finite, and offsets were taken off exactly. */
+static bool is_exact(const struct look *look, const float *x)
+{
+    for (int32_t j = 0; j < look->filter.columns; j++, x += BLOCK_ROWS) {
+        const float most = look->view->offset[j] != 0.0 ? look->largest[j] : FLT_MAX;
+        for (int32_t i = 0; i < BLOCK_ROWS; i++)
+            if (!(fabsf(x[i]) <= most)) return false;
+    }
+    return true;
+}
+
+/* After a block was beyond the limits: they grow to hold it, unless the view is not for it. */
 static bool widen(struct look *look, const float *x)
 {
-    const struct view *view = look->view;
+    if (!is_exact(look, x)) return false;
     for (int32_t j = 0; j < look->filter.columns; j++, x += BLOCK_ROWS) {
         float most = look->largest[j];
-        for (int32_t i = 0; i < BLOCK_ROWS; i++) {
-            if (!isfinite(x[i])) return false;
+        for (int32_t i = 0; i < BLOCK_ROWS; i++)
             most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
-        }
-        if (most == look->largest[j]) continue;
-        if (view->offset[j] != 0.0) return false;
-        look->largest[j] = fminf(2 * most, FLT_MAX);
+        if (most > look->largest[j]) look->largest[j] = fminf(2 * most, FLT_MAX);
     }
-    filter_bound(&view->space, look->largest, &look->filter);
+    filter_bound(&look->view->space, look->largest, &look->filter);
     return true;
 }
 

@@ -362,6 +362,7 @@ static int copy_row64(struct kmeans_run *run, int64_t row, double *values, int64
         block_from(data_values(run->data, row / BLOCK_ROWS), row % BLOCK_ROWS);
     for (int32_t j = 0; j < run->data->columns; j++)
         values[j] = block_value(x, j);
+    cpu_rows_done(&run->data->arrays, 0, run->data->blocks); /* a row brings its neighbours */
     *weight = row_weight(run->data, row);
     *label = -1;
     return run->labels == NULL || run->fresh ? SPOT_OK : copy_labels(run, row, 1, label, err);

@@ -115,6 +115,64 @@ static void the_definition_holds(void)
     }
 }
 
+/* A stray row for which an offset cannot be taken off, and whose other value is large, comes before
+ * rows with such large values that have to be told apart. */
+static void a_stray_row_changes_no_other(void)
+{
+    static const char *const variants[] = {"ref", "avx2", "avx512"};
+    struct spot_error err;
+    for (int64_t i = 0; i < ROWS; i++) {
+        const bool large = i > 64 && i % 2 == 1; /* never among the rows that are looked at first */
+        values[2 * i] = large ? 1e7f + (float)(i % 41) : (float)(i % 3);
+        values[2 * i + 1] = 50 + (float)(i % 10);
+    }
+    values[2 * 1] = 1e7f;
+    values[2 * 1 + 1] = 1;
+    for (int v = 0; v < 3; v++) {
+        spot_engine *engine = open_engine(1, variants[v]);
+        if (engine == NULL) continue;
+        double centres[2 * K];
+        float points[2 * K];
+        for (int32_t c = 0; c < K; c++) {
+            centres[2 * c] = (double)(points[2 * c] = 1.5f);
+            centres[2 * c + 1] = (double)(points[2 * c + 1] = 53 + (float)c / 8);
+        }
+        struct spot_kmeans_options options = spot_kmeans_defaults();
+        options.k = K;
+        options.init = SPOT_INIT_CENTRES;
+        options.centres = centres;
+        const struct spot_matrix own = {.values = points, .rows = K, .columns = 2};
+        spot_kmeans *model = fit(engine, &own, &options);
+        const struct spot_matrix data = {.values = values, .rows = ROWS, .columns = 2};
+        CU_ASSERT_EQUAL(spot_kmeans_assign(engine, model, &data, labels, distances, &err), SPOT_OK);
+        check_labels(model, ROWS);
+        spot_kmeans_free(model);
+        spot_engine_close(engine);
+    }
+}
+
+/* Half of the offset away, to the last bit, a difference is rounded. */
+static void differences_at_half_the_offset(void)
+{
+    struct spot_error err;
+    spot_engine *engine = open_engine(1, NULL);
+    float points[] = {1.75f, 2.2499998f};
+    double centres[] = {(double)points[0], (double)points[1]};
+    struct spot_kmeans_options options = spot_kmeans_defaults();
+    options.k = 2;
+    options.init = SPOT_INIT_CENTRES;
+    options.centres = centres;
+    const struct spot_matrix own = {.values = points, .rows = 2, .columns = 1};
+    spot_kmeans *model = fit(engine, &own, &options);
+    for (int64_t i = 0; i < ROWS; i++)
+        values[i] = i == 1 ? nextafterf(2, 0) : 3 + 2 * (float)(i % 4 == 0);
+    const struct spot_matrix data = {.values = values, .rows = ROWS, .columns = 1};
+    CU_ASSERT_EQUAL(spot_kmeans_assign(engine, model, &data, labels, distances, &err), SPOT_OK);
+    check_labels(model, ROWS);
+    spot_kmeans_free(model);
+    spot_engine_close(engine);
+}
+
 static void values_that_are_not_finite_are_named(void)
 {
     struct spot_error err;
@@ -134,14 +192,22 @@ static void values_that_are_not_finite_are_named(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(err.message, at % 2 == 0 ? "NaN" : "infinite"));
         *bad = kept;
     }
+    for (int32_t i = 0; i < 5; i++)
+        values[i] = i == 0 ? -INFINITY : 5;
+    const struct spot_matrix row = {.values = values, .rows = 1, .columns = 5};
+    CU_ASSERT_EQUAL(spot_kmeans_assign(engine, model, &row, labels, distances, &err), SPOT_EDATA);
     spot_kmeans_free(model);
     spot_engine_close(engine);
 }
 
 int main(void)
 {
-    return run_suite("assign", (struct suite_test[]){{"the definition holds", the_definition_holds},
-                                                     {"values that are not finite are named",
-                                                      values_that_are_not_finite_are_named},
-                                                     {NULL, NULL}});
+    const struct suite_test tests[] = {
+        {"the definition holds", the_definition_holds},
+        {"a stray row changes no other", a_stray_row_changes_no_other},
+        {"differences at half the offset", differences_at_half_the_offset},
+        {"values that are not finite are named", values_that_are_not_finite_are_named},
+        {NULL, NULL},
+    };
+    return run_suite("assign", tests);
 }

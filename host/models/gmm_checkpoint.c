@@ -130,15 +130,14 @@ void gmm_take_begun(struct gmm_fit *fit, const struct gmm_fit *whole)
     (void)get_run(whole->begun + index * begun_words(whole), fit);
 }
 
-/* The words after those of the current run and the best one. Work space: fit->current. */
+/* The words after those of the current run and the best one, for which there is room in fit->begun.
+ * Work space: fit->current. */
 static bool get_begun(const uint64_t *at, struct gmm_fit *fit, int64_t count)
 {
     const int64_t words = begun_words(fit);
     if (count == 0) return true;
     if (count < 0 || count % words != 0 || count / words > fit->n_init - 1 - fit->run_index)
         return false;
-    fit->begun = spot_alloc(count, sizeof *fit->begun);
-    if (fit->begun == NULL) return false;
     words_get(&at, fit->begun, count);
     fit->begun_first = fit->run_index + 1;
     fit->begun_count = (int32_t)(count / words);
@@ -176,6 +175,8 @@ int gmm_resume(struct gmm_fit *fit, struct spot_error *err)
     if (status < 0) return status;
     status = checkpoint_find(fit->options->checkpoint, &fit->head, gmm_option_words, &found, err);
     if (status < 0 || found == NULL) return status;
+    fit->begun = spot_alloc(found->head.count + 1, sizeof *fit->begun);
+    if (fit->begun == NULL) return spot_fail_memory(err, "the checkpoint");
     if (!take_up(fit, found))
         return checkpoint_refuse(fit->options->checkpoint, found->head.k, err);
     checkpoint_log(fit->engine, &found->head, fit->n_init);

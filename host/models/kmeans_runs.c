@@ -102,9 +102,13 @@ out:
 static int32_t runs_together(const struct kmeans_fit *fit, int32_t wanted)
 {
     const struct backend_core *core = fit->engine->tables->core;
-    const int64_t cells = (int64_t)fit->options->k * (fit->matrix->columns + 8);
-    /* What a backend adds up, for each thread, and the host's own copies. */
-    const int64_t bytes = cells * (24 * fit->engine->host.threads + 80);
+    /* k-means|| weighs its candidates as if they were centres, ten for each. */
+    const int64_t times = fit->options->init == SPOT_INIT_KMEANS_PARALLEL ? 11 : 1;
+    const int64_t cells = times * fit->options->k * (fit->matrix->columns + 8);
+    /* What a backend adds up, for each thread, and the host's own copies; and potentials of each
+     * task's rows, of a few candidates. */
+    const int64_t bytes =
+        cells * (24 * fit->engine->host.threads + 80) + fit->matrix->rows / 4096 * 16 * 16;
     if (core->data_runs == NULL || fit->is_sample || fit->engine->turns != NULL) return 1;
     return core->data_runs(fit->data->handle, wanted < MOST_PARTS ? wanted : MOST_PARTS, bytes);
 }
