@@ -306,6 +306,13 @@ static void refusals_of_parts(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "a leaf too large"));
     spot_forest_free(forest);
 
+    forest = load(FOLDER "lightgbm/4.7.0_constant.txt");
+    free(forest->features[1]);
+    forest->features[1] = strdup("a b");
+    CU_ASSERT_EQUAL(spot_forest_save(forest, path, SPOT_FOREST_LIGHTGBM_TEXT, &err), SPOT_EUSAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "feature 1 is called 'a b'"));
+    spot_forest_free(forest);
+
     forest = load(FOLDER "xgboost/3.2.0_squared.json");
     forest->forest.threshold[0] = -INFINITY;
     CU_ASSERT_EQUAL(spot_forest_save(forest, path, SPOT_FOREST_LIGHTGBM_TEXT, &err), SPOT_EUSAGE);

@@ -71,6 +71,14 @@ static void info_tells_what_it_is(void)
     forest = load(FOLDER "3.2.0_early_stop.ubj");
     info = spot_forest_info(forest);
     CU_ASSERT(info->best_iteration > 0 && info->best_iteration < info->iterations);
+    const float row[COLUMNS] = {0};
+    const struct spot_forest_rows rows = {.values = row, .rows = 1, .columns = COLUMNS};
+    const struct spot_forest_options beyond = {.first_iteration = info->best_iteration};
+    struct spot_error err;
+    double value;
+    CU_ASSERT_EQUAL(spot_forest_score(NULL, forest, &rows, &beyond, &value, &err), SPOT_EUSAGE);
+    CU_ASSERT_STRING_EQUAL(err.message,
+                           "iterations from 1 on: the model uses 1 of its 3 iterations");
     spot_forest_free(forest);
 }
 

@@ -126,6 +126,7 @@ void spot_forest_free(spot_forest *model)
     free(model->base_score);
     free(model->encoder);
     free(model->categories);
+    free(model->feature_infos);
     free(model);
 }
 
@@ -312,11 +313,14 @@ static int choose_trees(const spot_forest *model, const struct spot_forest_optio
     const int32_t begin = options->first_iteration;
     const int32_t most = model->best_iteration > 0 ? model->best_iteration : forest->iterations;
     if (begin < 0 || options->iterations < 0 ||
-        (int64_t)begin + options->iterations > forest->iterations ||
-        (options->iterations == 0 && begin > most))
+        (options->iterations > 0 && (int64_t)begin + options->iterations > forest->iterations))
         return spot_fail(err, SPOT_EUSAGE,
                          "iterations from %d on, %d of them: the model has %d iterations", begin,
                          options->iterations, forest->iterations);
+    if (options->iterations == 0 && begin > 0 && begin >= most)
+        return spot_fail(err, SPOT_EUSAGE,
+                         "iterations from %d on: the model uses %d of its %d iterations", begin,
+                         most, forest->iterations);
     const int32_t end = options->iterations == 0 ? most : begin + options->iterations;
     range->first = forest->iteration_trees[begin];
     range->trees = forest->iteration_trees[end] - range->first;

@@ -32,6 +32,7 @@ struct spot_forest {
     char **feature_types; /* (forest.features) XGBoost's: "float", "int", "i", "q", "c"; or NULL */
     char *encoder;        /* the encoder as JSON text, or NULL */
     char *categories;     /* what the format keeps of categories' names, as JSON text, or NULL */
+    char *feature_infos;  /* (forest.features) LightGBM's, as its line holds them, or NULL */
     struct forest_plan *plan;     /* for the CPU */
     struct forest_device *device; /* for a GPU */
     struct spot_forest_info info;

@@ -54,7 +54,7 @@ struct lightgbm_file {
     int64_t leaves; /* of the tree being read */
 
     int64_t classes, trees_per_iteration, features;
-    char *objective, *names, *encoder, *categories;
+    char *objective, *names, *infos, *encoder, *categories;
     bool average;
 };
 
@@ -171,7 +171,8 @@ static int read_head_line(struct lightgbm_file *in, struct spot_error *err)
                 {"num_tree_per_iteration", in->trees_per_iteration != 0},
                 {"max_feature_idx", in->features != 0},
                 {"objective", in->objective != NULL},
-                {"feature_names", in->names != NULL}};
+                {"feature_names", in->names != NULL},
+                {"feature_infos", in->infos != NULL}};
     for (size_t i = 0; i < sizeof once / sizeof *once; i++)
         if (once[i].there && value_of(in, once[i].key) != NULL)
             return fail_twice(in, once[i].key, err);
@@ -192,6 +193,8 @@ static int read_head_line(struct lightgbm_file *in, struct spot_error *err)
         return keep_text(&in->objective, value, in->path, err);
     if ((value = value_of(in, "feature_names")) != NULL)
         return keep_text(&in->names, value, in->path, err);
+    if ((value = value_of(in, "feature_infos")) != NULL)
+        return keep_text(&in->infos, value, in->path, err);
     return SPOT_OK;
 }
 
@@ -545,6 +548,7 @@ static void close_reading(struct lightgbm_file *in)
         free(in->lists[l].values);
     free(in->objective);
     free(in->names);
+    free(in->infos);
     free(in->encoder);
     free(in->categories);
 }
@@ -606,6 +610,10 @@ int lightgbm_read(const char *path, spot_forest **out, struct spot_error *err)
     model->encoder = in.encoder;
     model->categories = in.categories;
     in.objective = in.encoder = in.categories = NULL;
+    if (in.infos != NULL && count_names(in.infos) == in.features) {
+        model->feature_infos = in.infos;
+        in.infos = NULL;
+    }
     if (model->objective == NULL) {
         status = spot_fail_memory(err, path);
         goto out;

@@ -513,9 +513,16 @@ static int put_categories(struct lightgbm_writer *to, int32_t feature, bool *any
     return SPOT_OK;
 }
 
+/* As the file had them: they also say which unused features are categorical. */
 static int put_infos(struct lightgbm_writer *to)
 {
     put_text(to, "feature_infos");
+    if (to->model->feature_infos != NULL) {
+        put_text(to, "=");
+        put_text(to, to->model->feature_infos);
+        put_text(to, "\n\n");
+        return to->status;
+    }
     for (int32_t f = 0; f < to->model->forest.features; f++) {
         bool any = false, used = false;
         put_text(to, f == 0 ? "=" : " ");
@@ -567,17 +574,20 @@ static int put_tail(struct lightgbm_writer *to)
 
 /* ---- What cannot be said -------------------------------------------------------------------- */
 
+/* LightGBM itself opens more names than it trains with: only blanks part them in the file. */
 static int check_names(const struct lightgbm_writer *to)
 {
+    static const char blanks[] = " \t\r\n\v\f", marks[] = "\",:[]{}";
     const spot_forest *model = to->model;
+    const bool translated = model->forest.rules != FOREST_LIGHTGBM;
     for (int32_t f = 0; model->features != NULL && f < model->forest.features; f++) {
         const char *name = model->features[f];
-        if (name[0] == '\0' || strpbrk(name, " \t\r\n\v\f\",:[]{}") != NULL)
-            return write_refuse(
-                to->path, to->err,
-                "feature %d is called '%.60s', but LightGBM allows no blanks and no "
-                "\",:[]{} in names",
-                f, name);
+        if (name[0] == '\0' || strpbrk(name, blanks) != NULL ||
+            (translated && strpbrk(name, marks) != NULL))
+            return write_refuse(to->path, to->err,
+                                "feature %d is called '%.60s', but LightGBM allows no blanks%s "
+                                "in names",
+                                f, name, translated ? " and no \",:[]{}" : "");
     }
     return SPOT_OK;
 }
@@ -587,7 +597,7 @@ static int check(const struct lightgbm_writer *to)
     char room[80];
     const spot_forest *model = to->model;
     const struct forest *forest = &model->forest;
-    if (forest->rules == FOREST_LIGHTGBM) return SPOT_OK;
+    if (forest->rules == FOREST_LIGHTGBM) return check_names(to);
     if (objective_name(model, room, sizeof room) == NULL)
         return write_refuse(to->path, to->err,
                             "LightGBM has no objective with the link of '%.60s' for %d outputs",

@@ -321,13 +321,19 @@ static int64_t parallel_trees(const struct forest *forest)
     return parallel > 0 ? parallel : 1;
 }
 
+/* LightGBM writes [] for a table of pandas without categories. */
+static bool names_categories(const spot_forest *model)
+{
+    return model->categories != NULL && strcmp(model->categories, "[]") != 0;
+}
+
 static int emit_model(struct xgboost_writer *to, struct spot_error *err)
 {
     const struct forest *forest = &to->model->forest;
     struct emitter *out = &to->out;
     int status = SPOT_OK;
     emit_object(out, "model");
-    if (to->model->categories != NULL) SPOT_TRY(emit_json(out, "cats", to->model->categories));
+    if (names_categories(to->model)) SPOT_TRY(emit_json(out, "cats", to->model->categories));
     emit_object(out, "gbtree_model_param");
     emit_count(out, "num_parallel_tree", parallel_trees(forest));
     emit_count(out, "num_trees", forest->trees);
@@ -517,7 +523,7 @@ static int check_names(const struct xgboost_writer *to, struct spot_error *err)
 static int check(const struct xgboost_writer *to, struct spot_error *err)
 {
     const spot_forest *model = to->model;
-    if (model->forest.rules == FOREST_XGBOOST) return SPOT_OK;
+    if (model->forest.rules == FOREST_XGBOOST) return check_names(to, err);
     if (model->forest.linear_constant != NULL)
         return write_refuse(to->path, err, "XGBoost has no linear leaves");
     if (model->link == LINK_LOG1P_EXP || model->link == LINK_SIGNED_SQUARE)
@@ -526,7 +532,7 @@ static int check(const struct xgboost_writer *to, struct spot_error *err)
     if (model->link == LINK_SIGMOID && model->link_parameter != 1.0)
         return write_refuse(to->path, err, "XGBoost's sigmoid has no slope, which is %g in '%.60s'",
                             model->link_parameter, model->objective);
-    if (model->categories != NULL)
+    if (names_categories(model))
         return write_refuse(to->path, err,
                             "the categories' names (pandas_categorical) are LightGBM's own; train "
                             "with their codes");
