@@ -44,8 +44,26 @@ refuse cut.json 'are cut short'
 refuse back.json 'are cut short'
 refuse twice.json 'come twice'
 refuse gone.json 'have no values'
-refuse few.txt 'are not those of its categorical features'
 refuse open.txt 'are no JSON'
 refuse objects.txt 'are neither texts nor numbers'
+
+# ---- Where the file does not say whose names they are, codes are scored, and names refused.
+expect 0 info few.txt
+expect 3 score --model few.txt --input rows.csv --output never.csv
+says stderr "does not say which columns its categories' names belong to; give a .npy of codes"
+{
+    printf "\\223NUMPY\\001\\000\\166\\000%-117s\\n" \
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 6), }"
+    head -c 48 /dev/zero
+} >codes.npy
+for model in few.txt lightgbm.txt; do
+    expect 0 score --model $model --input codes.npy --output $model.npy
+done
+same few.txt.npy lightgbm.txt.npy "codes"
+
+# ---- Converted, a feature that no split uses keeps being categorical.
+sed -E 's/^(feature_infos=)\[[^ ]*/\10:1/; s/^(pandas_categorical:\[)/\1["p","q"],/' lightgbm.txt >unused.txt
+expect 0 convert unused.txt written.txt
+[ "$(grep ^feature_infos= unused.txt)" = "$(grep ^feature_infos= written.txt)" ] || fail "feature_infos"
 [ ! -e never.csv ] || fail "a file was left behind"
 echo "categories by their names"

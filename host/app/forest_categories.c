@@ -1,8 +1,6 @@
-#define _GNU_SOURCE /* getline */
 #include "app/forest_categories.h"
 
 #include <cjson/cJSON.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,30 +84,19 @@ static int read_cats(const char *path, const cJSON *document, int32_t features,
 
 /* ---- LightGBM ------------------------------------------------------------------------------- */
 
-/* Marks the features whose information in the model's head is a list of categories, "1:0:2", and
- * not a range, "[0:1]"; *count of them. */
-static int find_categorical(const char *path, int32_t features, bool *marked, int32_t *count,
-                            struct spot_error *err)
+/* Marks the features whose information is a list of categories, "1:0:2", and not a range, "[0:1]",
+ * nor "none", as of those that were constant. Returns how many. */
+static int32_t find_categorical(const spot_forest *forest, bool *marked)
 {
-    static const char key[] = "feature_infos=";
-    char *line = NULL;
-    size_t room = 0;
-    FILE *file = fopen(path, "re");
-    *count = 0;
-    while (file != NULL && getline(&line, &room, file) > 0 && *line != '\n') {
-        if (strncmp(line, key, sizeof key - 1) != 0) continue;
-        const char *at = line + sizeof key - 1;
-        for (int32_t j = 0; j < features; j++) {
-            const size_t length = strcspn(at, " \n");
-            marked[j] = *at == '-' || (*at >= '0' && *at <= '9');
-            *count += marked[j];
-            at += length + (at[length] == ' ');
-        }
+    int32_t count = 0;
+    const char *at = forest->feature_infos;
+    for (int32_t j = 0; at != NULL && j < forest->forest.features; j++) {
+        const size_t length = strcspn(at, " ");
+        marked[j] = *at == '-' || (*at >= '0' && *at <= '9');
+        count += marked[j];
+        at += length + (at[length] == ' ');
     }
-    free(line);
-    if (file == NULL) return spot_fail(err, SPOT_EIO, "%.200s: cannot open", path);
-    fclose(file);
-    return SPOT_OK;
+    return count;
 }
 
 static int add_value(struct feature_categories *feature, const char *path, const cJSON *value,
@@ -122,18 +109,18 @@ static int add_value(struct feature_categories *feature, const char *path, const
     return damaged(path, "are neither texts nor numbers", err);
 }
 
-/* [["blue", "red"], [3, 7, 11]]: a list for each column that pandas calls categorical, in order. */
-static int read_pandas(const char *path, const cJSON *document, int32_t features,
-                       struct feature_categories *out, struct spot_error *err)
+/* [["blue", "red"], [3, 7, 11]]: a list for each column that pandas calls categorical, in order.
+ * *placed: whether the file says which these are. */
+static int read_pandas(const char *path, const cJSON *document, const spot_forest *forest,
+                       struct feature_categories *out, bool *placed, struct spot_error *err)
 {
     const cJSON *list = document->child, *value;
-    int32_t count;
+    const int32_t features = forest->forest.features;
+    int status = SPOT_OK;
     bool *marked = spot_alloc_zero(features, sizeof *marked);
     if (marked == NULL) return spot_fail_memory(err, "the categories");
-    int status = find_categorical(path, features, marked, &count, err);
-    if (status == SPOT_OK && count != cJSON_GetArraySize(document))
-        status = damaged(path, "are not those of its categorical features", err);
-    for (int32_t j = 0; j < features && status == SPOT_OK; j++) {
+    *placed = find_categorical(forest, marked) == cJSON_GetArraySize(document);
+    for (int32_t j = 0; *placed && j < features && status == SPOT_OK; j++) {
         if (!marked[j]) continue;
         cJSON_ArrayForEach(value, list)
         {
@@ -148,19 +135,22 @@ static int read_pandas(const char *path, const cJSON *document, int32_t features
 /* ---- Both ----------------------------------------------------------------------------------- */
 
 int forest_categories_open(const char *path, const spot_forest *forest,
-                           struct feature_categories **features, struct spot_error *err)
+                           struct feature_categories **features, bool *placed,
+                           struct spot_error *err)
 {
     const int32_t count = forest->forest.features;
     *features = NULL;
+    *placed = true;
     if (forest->categories == NULL) return SPOT_OK;
     cJSON *document = cJSON_Parse(forest->categories);
     if (document == NULL) return damaged(path, "are no JSON", err);
     int status = SPOT_OK;
     if (cJSON_GetArraySize(document) > 0) {
         *features = spot_alloc_zero(count, sizeof **features);
-        status = *features == NULL         ? spot_fail_memory(err, "the categories")
-                 : cJSON_IsArray(document) ? read_pandas(path, document, count, *features, err)
-                                           : read_cats(path, document, count, *features, err);
+        status = *features == NULL ? spot_fail_memory(err, "the categories")
+                 : cJSON_IsArray(document)
+                     ? read_pandas(path, document, forest, *features, placed, err)
+                     : read_cats(path, document, count, *features, err);
     }
     cJSON_Delete(document);
     if (status < 0) {

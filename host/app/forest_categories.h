@@ -13,10 +13,12 @@ struct feature_categories {
     bool numbers;            /* the names are numbers: 2.0 is 2 */
 };
 
-/* *features: (forest features), or NULL where the file has no names; the caller frees. path: of the
- * model. Errors: SPOT_EFORMAT, SPOT_ENOMEM. */
+/* *features: (forest features), or NULL where the file has no names; the caller frees. *placed is
+ * false where the file does not say to which features its names belong; none has names then. path:
+ * of the model. Errors: SPOT_EFORMAT, SPOT_ENOMEM. */
 int forest_categories_open(const char *path, const spot_forest *forest,
-                           struct feature_categories **features, struct spot_error *err);
+                           struct feature_categories **features, bool *placed,
+                           struct spot_error *err);
 void forest_categories_close(const spot_forest *forest, struct feature_categories *features);
 
 /* The number of a category by its text, or -1. */

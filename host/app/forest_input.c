@@ -163,6 +163,10 @@ static const struct feature_categories *categories_of(const struct forest_input 
 static int add_features(struct forest_input *input, char decimal, struct spot_error *err)
 {
     static const char *const missing[] = {"nan", "NaN", "NA"};
+    if (!input->reading->model->categories_placed)
+        return spot_fail(err, SPOT_EDATA,
+                         "the model's file does not say which columns its categories' names belong "
+                         "to; give a .npy of codes");
     int status = find_names(input, err);
     for (int32_t j = 0; j < input->names_count; j++) {
         const bool named = categories_of(input, j) != NULL;

@@ -63,7 +63,8 @@ int forest_model_open(const char *path, struct forest_model *model, struct spot_
     *model = (struct forest_model){0};
     int status = spot_forest_load(path, &model->forest, err);
     if (status == SPOT_OK)
-        status = forest_categories_open(path, model->forest, &model->categories, err);
+        status = forest_categories_open(path, model->forest, &model->categories,
+                                        &model->categories_placed, err);
     if (status < 0 || model->forest->encoder == NULL) return status;
     status = open_encoder(model, err);
     if (status < 0) {

@@ -13,6 +13,7 @@ struct forest_model {
     spot_forest *forest;
     struct model_encoder encoder;          /* closed when the model carries none */
     struct feature_categories *categories; /* (features) or NULL: it names none */
+    bool categories_placed;                /* false: it names some, but not of which features */
 };
 
 /* Whether a file is a model of XGBoost or LightGBM by its content; false also for what cannot be
