@@ -89,11 +89,33 @@ says stderr 'missing.encoder.json: there is no such file'
 printf 'a,b\n1,2\n3,4\n' >narrow.csv
 expect 0 prepare --input narrow.csv --output narrow.npy
 expect 1 convert "$model" out.json --encoder narrow.encoder.json
-says stderr 'describes 2 features'
+says stderr 'narrow.encoder.json: the encoder has 2 features, the model 6'
+cp narrow.encoder.json kept.json
+expect 2 convert "$model" kept.json --encoder kept.json
+says stderr 'kept.json is an input; it would be overwritten'
+same narrow.encoder.json kept.json "the encoder"
+rm kept.json
+for end in gz zst; do
+    expect 2 convert "$model" out.json.$end --to xgboost-json
+    says stderr "out.json.$end: models are not read compressed; leave .gz or .zst off"
+done
 printf 'a,b,c,d,e,f\n1,2,3,4,5,6\n2,3,4,5,6,8\n' >six.csv
 expect 0 prepare --input six.csv --output six.npy
 expect 2 convert "$trees/xgboost/3.2.0_names.json" out.json --encoder six.encoder.json
 says stderr "feature 0 is a, but the model's is Zeit"
+printf '"a b","c[d",c,d,e,f\n1,2,3,4,5,6\n2,3,4,5,6,8\n' >odd.csv
+expect 0 prepare --input odd.csv --output odd.npy
+expect 2 convert "$trees/lightgbm/4.7.0_constant.txt" out.txt --encoder odd.encoder.json
+says stderr "feature 0 is called 'a b', but LightGBM allows no blanks in names"
+expect 2 convert "$model" out.json --encoder odd.encoder.json
+says stderr "feature 1 is called 'c.d', but XGBoost allows no"
+rm odd.*
+sed 's/^pandas_categorical:.*/pandas_categorical:[]/' "$trees/lightgbm/4.7.0_regression.txt" >numbers.txt
+expect 0 convert numbers.txt out.json
+! grep -q '"cats"' out.json || fail "categories of a table without any"
+expect 0 convert numbers.txt out.txt
+says out.txt '^pandas_categorical:\[\]$'
+rm numbers.txt out.json out.txt
 ln -s /dev/full full.json
 expect 1 convert "$model" full.json
 says stderr 'cannot write full.json: No space left'

@@ -34,6 +34,10 @@ static int choose_format(const struct arguments *arguments, int32_t *format, str
 {
     static const char *const ends[] = {".json", ".ubj", ".txt"};
     *format = -1;
+    if (ends_in(arguments->target, ".gz") || ends_in(arguments->target, ".zst"))
+        return spot_fail(err, SPOT_EUSAGE,
+                         "%.200s: models are not read compressed; leave .gz or .zst off",
+                         arguments->target);
     int status = option_choice(arguments, OPTION_TO, formats, format, err);
     for (int32_t f = 0; f < 3 && *format < 0; f++)
         if (ends_in(arguments->target, ends[f])) *format = f;
@@ -70,10 +74,17 @@ static int add_encoder(spot_forest *forest, const char *path, struct spot_error 
     cJSON *encoder = NULL;
     char **names = NULL, *text = NULL;
     int status;
-    const int32_t features = forest->forest.features;
-    SPOT_TRY(encoder_file_read(path, features, &encoder, &names, err));
+    int32_t features = 0;
+    SPOT_TRY(encoder_file_read(path, -1, &encoder, &names, err));
     if (encoder == NULL) {
         status = spot_fail(err, SPOT_EIO, "cannot read %.200s: there is no such file", path);
+        goto out;
+    }
+    while (names[features] != NULL)
+        features++;
+    if (features != forest->forest.features) {
+        status = spot_fail(err, SPOT_EFORMAT, "%.200s: the encoder has %d features, the model %d",
+                           path, features, forest->forest.features);
         goto out;
     }
     SPOT_TRY(take_names(forest, path, names, err));

@@ -92,11 +92,12 @@ static int read_names(const cJSON *features, int32_t columns, const char *path, 
 {
     int32_t count = cJSON_IsArray(features) ? cJSON_GetArraySize(features) : -1, j = 0;
     const cJSON *feature;
+    if (count < 0) return spot_fail(err, SPOT_EFORMAT, "%.200s: features is no list", path);
     if (count != columns)
         return spot_fail(err, SPOT_EFORMAT,
                          "%.200s describes %d features, but the matrix beside it has %d columns; "
                          "write both again with 'blackspot prepare', or remove it",
-                         path, count < 0 ? 0 : count, columns);
+                         path, count, columns);
     *names = calloc((size_t)columns + 1, sizeof **names);
     if (*names == NULL) return spot_fail_memory(err, "the names of the features");
     cJSON_ArrayForEach(feature, features)
@@ -137,8 +138,9 @@ int encoder_file_read(const char *path, int32_t columns, cJSON **encoder, char *
                            path);
         goto out;
     }
-    SPOT_TRY(read_names(cJSON_GetObjectItemCaseSensitive(document, "features"), columns, path,
-                        names, err));
+    const cJSON *features = cJSON_GetObjectItemCaseSensitive(document, "features");
+    if (columns < 0) columns = cJSON_GetArraySize(features);
+    SPOT_TRY(read_names(features, columns, path, names, err));
     *encoder = cJSON_DetachItemFromObjectCaseSensitive(document, "encoder");
 out:
     if (status < 0) {

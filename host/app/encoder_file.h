@@ -20,7 +20,8 @@ int encoder_file_write(const char *path, const cJSON *encoder, const char *const
                        int32_t columns, struct spot_error *err);
 
 /* Reads; *encoder and *names ((columns) texts and then NULL) stay NULL when there is no such file.
- * SPOT_EFORMAT when it does not fit a matrix of this many columns. The caller frees both. */
+ * SPOT_EFORMAT when it does not fit a matrix of this many columns, -1: of any number. The caller
+ * frees both. */
 int encoder_file_read(const char *path, int32_t columns, cJSON **encoder, char ***names,
                       struct spot_error *err);
 

@@ -304,8 +304,8 @@ static bool in_config(const struct session *session, const struct stat *target)
 
 static bool is_read(const struct session *session, const struct stat *target)
 {
-    static const enum option_id files[] = {OPTION_CONFIG, OPTION_MODEL, OPTION_INIT,
-                                           OPTION_PREDICTIONS, OPTION_LABELS};
+    static const enum option_id files[] = {OPTION_CONFIG,      OPTION_MODEL,  OPTION_INIT,
+                                           OPTION_PREDICTIONS, OPTION_LABELS, OPTION_ENCODER};
     const struct arguments *arguments = &session->arguments;
     bool found = in_config(session, target);
     for (int i = 0; i < arguments->inputs.count && !found; i++)
