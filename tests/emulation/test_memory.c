@@ -82,6 +82,9 @@ static int use_everything(struct spot_error *err)
     struct backend *backend = NULL;
     struct backend_data *data = NULL;
     struct column_moments *moments = room(p.columns, sizeof *moments);
+    double *scale = room(p.columns, sizeof *scale);
+    for (int32_t j = 0; j < p.columns; j++)
+        scale[j] = p.scale[j] * 0x1p-20; /* moments take fewer bits than sums */
     int status = core->open(NULL, &host, &backend, err);
     if (status == SPOT_OK)
         status = core->data_open(backend, p.rows, p.columns, p.offset, p.largest, p.batch_rows,
@@ -89,13 +92,14 @@ static int use_everything(struct spot_error *err)
     if (status == SPOT_OK)
         status = core->data_put(data, 0, p.rows, p.values, p.weights, p.counts, err);
     if (status == SPOT_OK) status = core->data_map(data, p.original_rows, p.group_of_row, 0, err);
-    if (status == SPOT_OK) status = core->data_moments(data, p.scale, moments, err);
+    if (status == SPOT_OK) status = core->data_moments(data, scale, moments, err);
     if (status == SPOT_OK) status = use_kmeans(data, err);
     if (status == SPOT_OK) status = use_mixture(data, MIXTURE_FULL, err);
     if (status == SPOT_OK) status = use_mixture(data, MIXTURE_TIED, err);
     if (status == SPOT_OK) status = use_scores(backend, err);
     core->data_close(data);
     core->close(backend);
+    free(scale);
     free(moments);
     return status;
 }
